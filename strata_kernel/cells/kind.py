@@ -1,0 +1,59 @@
+"""What every kind of cell gives the engine: a pure reading of its source."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from strata_kernel.domain.analysis import Analysis
+from strata_kernel.domain.cell import Cell
+from strata_kernel.domain.directives import Directives
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What the cell's `@cache` directive asks: off, frozen, forever, session, ttl (in seconds), or nothing."""
+
+    name: str = ""
+    ttl: float | None = None
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A cell as it was read: its analysis, its program P, its policy, and what its directives add.
+
+    `deps` are (kind, name) pairs of facts that observation could not see.
+    """
+
+    cell: Cell
+    analysis: Analysis
+    program: str
+    policy: Policy
+    directives: Directives
+    deps: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The name that people know the cell by."""
+        return self.directives.name or (self.analysis.labels[0] if self.analysis.labels else self.cell.id)
+
+
+class Kind(Protocol):
+    """A kind of cell, chosen by the first line of its source."""
+
+    name: str
+
+    def claims(self, source: str) -> bool:
+        """Tell whether the source is of this kind."""
+        ...
+
+    def read(self, cell: Cell, identity: Identity) -> Reading:
+        """Parse and analyse; never raises."""
+        ...
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What of the place where cells run belongs to every program: Python's minor version, worker, session."""
+
+    python: str
+    worker: str = "local"
+    session: str = ""

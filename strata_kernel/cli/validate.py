@@ -1,0 +1,33 @@
+"""`strata validate`: check a notebook's directives and settings without running anything."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from strata_kernel.cli.report import diagnostic_line, json_line
+from strata_kernel.domain.checks import check
+from strata_kernel.runner.notebook import read
+from strata_kernel.settings import load_settings
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("notebook", metavar="NOTEBOOK", type=Path)
+    parser.add_argument("--format", choices=("human", "json"), default="human", help="json: one object a finding")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print every finding; return 1 when one is an error."""
+    notebook = read(options.notebook)
+    settings, found = load_settings(notebook.path, os.environ, notebook.metadata)
+    workers = [str(worker.get("name")) for worker in settings.workers]
+    mounts = [str(mount.get("name")) for mount in settings.mounts]
+    found += check(notebook.cells, workers, mounts)
+    for diagnostic in found:
+        print(json_line(diagnostic) if options.format == "json" else diagnostic_line(diagnostic))
+    errors = sum(diagnostic.severity == "error" for diagnostic in found)
+    if options.format == "human":
+        print(f"{options.notebook}: {len(found)} findings, {errors} errors" if found else f"{options.notebook}: valid")
+    return 1 if errors else 0

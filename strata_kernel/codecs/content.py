@@ -1,0 +1,94 @@
+"""Digests of encoded units, and of the mutable state of definitions, which have no stored form of their own."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from typing import Any
+
+import xxhash
+
+from strata_kernel.codecs.pickle import UnitPickler
+from strata_kernel.codecs.reach import Reached
+from strata_kernel.codecs.source import Definitions
+from strata_kernel.domain.digest import Plain, digest
+
+#: Set by the interpreter or derived from the rest, and not the same in every process.
+_SKIPPED = frozenset(
+    {
+        "__dict__", "__weakref__", "_abc_impl", "__abstractmethods__", "__firstlineno__", "__static_attributes__",
+        "__subclasshook__", "__module__", "__qualname__",
+    }
+)  # fmt: skip
+
+
+def unit_content(stream: bytes, buffers: Iterable[memoryview]) -> str:
+    """Return the digest of a unit in stored form."""
+    return digest("unit", 1, xxhash.xxh3_128_digest(stream), [xxhash.xxh3_128_digest(view) for view in buffers])
+
+
+def definition_content(obj: object, definitions: Definitions) -> tuple[str, Reached]:
+    """Return the digest of what can change about a definition, and what its parts can reach."""
+    reach = Reached()
+    return digest("definition", 1, _state(obj, definitions, reach)), reach
+
+
+def _state(obj: Any, definitions: Definitions, reach: Reached) -> Plain:
+    if isinstance(obj, types.FunctionType):
+        return _function(obj, obj, definitions, reach)
+    if isinstance(obj, type):
+        return _class(obj, definitions, reach)
+    wrapped = getattr(obj, "__wrapped__", None)
+    parts: list[Plain] = [type(obj).__qualname__]
+    if isinstance(wrapped, types.FunctionType):
+        parts.append(_function(wrapped, obj, definitions, reach))
+    for name, value in sorted(getattr(obj, "__dict__", {}).items()):
+        parts.append([str(name), _part(value, obj, definitions, reach)])
+    if isinstance(wrapped, types.FunctionType):
+        return parts
+    try:
+        reduced = obj.__reduce_ex__(5)
+    except Exception:
+        reduced = None
+    parts.append(_part(reduced[1:], obj, definitions, reach) if isinstance(reduced, tuple) else id(obj))
+    return parts
+
+
+def _class(cls: type, definitions: Definitions, reach: Reached) -> Plain:
+    parts: list[Plain] = [cls.__qualname__, [_part(base, cls, definitions, reach) for base in cls.__bases__]]
+    for name, value in list(vars(cls).items()):
+        if name in _SKIPPED:
+            continue
+        if isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{name}":
+            parts.append([name, _class(value, definitions, reach)])
+        elif isinstance(value, types.GetSetDescriptorType | types.MemberDescriptorType):
+            parts.append([name, "slot"])
+        else:
+            parts.append([name, _part(value, cls, definitions, reach)])
+    return parts
+
+
+def _function(func: types.FunctionType, owner: object, definitions: Definitions, reach: Reached) -> Plain:
+    closure = func.__closure__ or ()
+    attributes = {key: value for key, value in vars(func).items() if key != "__wrapped__"}
+    parts = (
+        func.__code__, func.__name__, func.__qualname__, func.__doc__, func.__defaults__, func.__kwdefaults__,
+        func.__annotations__, attributes, *closure,
+    )  # fmt: skip
+    return [_part(part, owner, definitions, reach) for part in parts]
+
+
+def _part(value: object, owner: object, definitions: Definitions, reach: Reached) -> Plain:
+    """Return a digest of one part; what cannot be encoded counts by its identity in this process."""
+    pickler = UnitPickler(definitions)
+    pickler.trace.owner, pickler.trace.reach = owner, reach
+    try:
+        if isinstance(value, types.FunctionType) and definitions.reference(value) is None:
+            # A method is found through its class, but here it is the class that is told apart.
+            return _function(value, owner, definitions, reach)
+        pickler.dump(value)
+    except Exception:
+        return id(value)
+    return unit_content(pickler.out.getvalue(), pickler.buffers)
+
+

@@ -1,0 +1,197 @@
+"""The exact form of a unit: one pickle of protocol 5 with one memo, large buffers out of band."""
+
+from __future__ import annotations
+
+import copyreg
+import functools
+import gc
+import io
+import pickle
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from strata_kernel.codecs import arrays, frames, functions, rebuild, tensors
+from strata_kernel.codecs.immutable import qualified, reduces_by_default
+from strata_kernel.codecs.ordering import reorderings
+from strata_kernel.codecs.refuse import Refused, live_lists, process_wide, refusal
+from strata_kernel.codecs.source import Definitions
+from strata_kernel.codecs.trace import Region, Trace, components, guarded
+
+#: Buffers of this size and above leave the stream.
+OUT_OF_BAND = 32 * 1024
+
+#: How a set begins in the stream; the two bytes may stand for something else too.
+_SET = b"\x8f\x94"
+
+Plan = Callable[[Any, Trace], Any]
+
+_EXACT: dict[type, Plan] = {
+    types.FunctionType: functions.reduce_function,
+    types.CodeType: functions.reduce_code,
+    types.CellType: functions.reduce_cell,
+    types.MethodType: functions.reduce_method,
+    types.ModuleType: functions.reduce_module,
+    property: functions.reduce_property,
+    staticmethod: functions.reduce_wrapped,
+    classmethod: functions.reduce_wrapped,
+    Region: arrays.reduce_region,
+    **frames.MARKS,
+    **tensors.REDUCERS,
+}
+
+_BY_NAME: dict[str, Plan] = {
+    "numpy.ndarray": arrays.reduce_subclass,
+    "numpy.void": arrays.reduce_scalar,
+    "pandas._libs.internals.Block": frames.reduce_block,
+    "pandas.core.internals.blocks.Block": frames.reduce_block,
+    "pandas.core.generic.NDFrame": frames.reduce_frame,
+    "pandas.Index": frames.reduce_index,
+    "pandas.core.indexes.base.Index": frames.reduce_index,
+    "pandas._libs.internals.BlockValuesRefs": frames.reduce_family,
+    "polars.series.series.Series": frames.reduce_series,
+    "torch.Tensor": tensors.reduce_tensor,
+    "torch._tensor.Tensor": tensors.reduce_tensor,
+}
+_EXTENSION = frozenset({"pandas.api.extensions.ExtensionArray", "pandas.core.arrays.base.ExtensionArray"})
+
+
+class UnitPickler(pickle.Pickler):
+    """Writes one unit; `trace` notes what was met."""
+
+    def __init__(self, definitions: Definitions, regions: Iterable[Region] = ()) -> None:
+        self.out = io.BytesIO()
+        self.buffers: list[memoryview] = []
+        self.trace = Trace(definitions, regions)
+        self._plans: dict[type, Plan | None] = {kind: _registered for kind in definitions.kinds()}
+        self._memo: dict[int, tuple[int, Any]] | None = None
+        super().__init__(self.out, 5, buffer_callback=self._buffer)
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Reduce what needs care; the pickler asks for everything but exact builtin atoms and containers."""
+        cls = type(obj)
+        try:
+            plan = self._plans[cls]
+        except KeyError:
+            plan = self._plans[cls] = _plan(cls)
+        return plan(obj, self.trace) if plan is not None else NotImplemented
+
+    def objects(self) -> dict[int, tuple[int, Any]]:
+        """Return every object met that could be met twice, by identity."""
+        if self._memo is None:
+            enabled = gc.isenabled()
+            gc.disable()  # a copy of a large memo is a million tuples, none of them garbage
+            try:
+                self._memo = self.memo.copy()
+            finally:
+                if enabled:
+                    gc.enable()
+        return self._memo
+
+    def _buffer(self, buffer: pickle.PickleBuffer) -> bool:
+        view = buffer.raw()
+        if view.nbytes < OUT_OF_BAND:
+            return True
+        self.buffers.append(view)
+        return False
+
+
+def encode(values: dict[str, Any], definitions: Definitions) -> UnitPickler:
+    """Encode the values as one unit; raise Refused, or whatever user code raises."""
+    ordered = {name: values[name] for name in sorted(values)}
+    pickler = UnitPickler(definitions)
+    pickler.dump(ordered)
+    regions = _regions(pickler.trace)
+    if regions:
+        first, pickler = pickler, UnitPickler(definitions, regions)
+        pickler.dump(ordered)
+        pickler.trace.tokens["kept"] = first  # its temporaries must outlive the addresses noted
+    if pickler.trace.owners and not pickler.trace.owners.keys().isdisjoint(pickler.objects()):
+        raise Refused("an array that shows the memory of a bytearray stored beside it")
+    if _SET in pickler.out.getvalue():
+        found = reorderings(entry[1] for entry in pickler.objects().values())
+        if found:
+            pickler.dump(found)  # the same memo: the sets are referred to
+    return pickler
+
+
+def _regions(trace: Trace) -> list[Region]:
+    found = []
+    for group in components((span, None) for span in trace.spans):
+        spans = [span for span, _ in group]
+        if all(span.windowable for span in spans):
+            found.append(Region(spans[0].low, max(span.high for span in spans)))
+        elif not guarded(spans):
+            raise Refused("views that share memory and have no exact form together")
+    return found
+
+
+def _plan(cls: type) -> Plan | None:
+    if cls in _EXACT:
+        return _EXACT[cls]
+    if issubclass(cls, type):
+        return functions.reduce_class
+    refused = refusal(cls)
+    if refused is not None:
+        return functools.partial(_refuse, refused)
+    names = [qualified(base) for base in cls.__mro__]
+    if names[0] == "numpy.ndarray":
+        return arrays.reduce_array
+    for name in names:
+        if name in _BY_NAME:
+            return _BY_NAME[name]
+        if name in _EXTENSION:
+            return frames.reduce_extension
+    if reduces_by_default(cls):
+        return None
+    return _checked
+
+
+def _refuse(text: str, obj: Any, trace: Trace) -> Any:
+    singleton = process_wide().get(id(obj))
+    if singleton is not None:
+        return rebuild.attribute, singleton
+    raise Refused(text)
+
+
+def _registered(obj: Any, trace: Trace) -> Any:
+    known = functions.referenced(obj, trace)
+    if known is not None:
+        return known
+    plan = _plan(type(obj))
+    return plan(obj, trace) if plan is not None else NotImplemented
+
+
+def _checked(obj: Any, trace: Trace) -> Any:
+    """Reduce as the type says, and refuse a global of the notebook."""
+    singleton = process_wide().get(id(obj))
+    if singleton is not None:
+        return rebuild.attribute, singleton
+    reduce = copyreg.dispatch_table.get(type(obj))
+    reduced = reduce(obj) if reduce is not None else obj.__reduce_ex__(5)
+    if isinstance(reduced, str):
+        functions.refuse_global(obj, reduced)
+    return reduced
+
+
+def decode(stream: bytes | memoryview, buffers: Iterable[memoryview], definitions: Definitions) -> dict[str, Any]:
+    """Decode a unit; whatever goes wrong is raised as it is."""
+    source = io.BytesIO(stream)
+    unpickler = pickle.Unpickler(source, buffers=iter(buffers))
+    token = rebuild.CURRENT.set(definitions)
+    try:
+        values: dict[str, Any] = unpickler.load()
+        if source.tell() < len(stream):
+            for target, presize, items in unpickler.load():
+                rebuild.order_set(target, presize, items)
+    finally:
+        rebuild.CURRENT.reset(token)
+    return values
+
+
+def touches_process(objects: dict[int, tuple[int, Any]]) -> str | None:
+    """Return the interpreter's own container among the objects, None when there is none."""
+    own = live_lists()
+    for key in own.keys() & objects.keys():
+        return own[key]
+    return None

@@ -1,0 +1,257 @@
+"""Which names share mutable state, and each such unit in its exact stored form."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import sys
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from strata_kernel.codecs.content import definition_content, unit_content
+from strata_kernel.codecs.functions import goes_by_reference
+from strata_kernel.codecs.immutable import ATOMS, is_immutable, shareable
+from strata_kernel.codecs.pickle import UnitPickler, decode, encode, touches_process
+from strata_kernel.codecs.refuse import Refused, live_lists, process_wide, shown
+from strata_kernel.codecs.source import Definitions
+from strata_kernel.codecs.summary import summarise
+from strata_kernel.codecs.trace import Span, components, guarded
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.manifest import Reach, UnitKind
+from strata_kernel.errors import CodecError
+
+#: How many objects to walk from a value that cannot be encoded, to find what it shares with others.
+_WALKED = 200_000
+
+#: Atoms that the plain pickler encodes without a question.
+_PLAIN_ATOMS = ATOMS - {
+    types.BuiltinFunctionType, types.CodeType, types.ModuleType, types.MethodType, types.GenericAlias, types.UnionType,
+    types.WrapperDescriptorType, types.MethodDescriptorType, types.MemberDescriptorType, types.GetSetDescriptorType,
+    types.MethodWrapperType, types.ClassMethodDescriptorType,
+}  # fmt: skip
+
+
+@dataclass
+class Group:
+    """Names that share mutable state, encoded as one unit; `buffers` still are the live memory.
+
+    Without an exact stored form `reason` says why, `stream` is empty and `content` is None. A definition has a
+    `content` but no stream: it comes back from its source. `immutable`: nothing in it can be changed.
+    """
+
+    names: tuple[str, ...]
+    stream: bytes = b""
+    buffers: list[memoryview] = field(default_factory=list)
+    content: str | None = None
+    reach: Reach = field(default_factory=Reach)
+    reason: Reason | None = None
+    immutable: bool = False
+    summary: dict[str, str] = field(default_factory=dict)
+    kind: UnitKind = "value"
+    lineage: str | None = None
+
+
+def group(values: dict[str, object], definitions: Definitions) -> list[Group]:
+    """Partition the values into units and encode each; never raises for what user code does."""
+    groups: list[Group] = []
+    tries: list[_Try] = []
+    for name, value in values.items():
+        known = definitions.reference(value)
+        if known is not None:
+            groups.append(_definition(name, value, known[1], definitions))
+        elif is_immutable(value):
+            groups.append(_finish(_Try({name: value}, definitions), immutable=True))
+        else:
+            tries.append(_Try({name: value}, definitions))
+    for members in _partition(tries, definitions):
+        attempt = members[0]
+        if len(members) > 1:
+            together = {name: value for member in members for name, value in member.values.items()}
+            failed = next((member for member in members if member.reason is not None), None)
+            attempt = _Try(together, definitions, failed.reason if failed is not None else None)
+        groups.append(_finish(attempt))
+    return groups
+
+
+def fingerprint(values: dict[str, object], definitions: Definitions) -> str | None:
+    """Return the content digest of the names encoded as one unit, None when they have no exact form."""
+    if len(values) == 1:
+        (value,) = values.values()
+        if definitions.reference(value) is not None:
+            return _definition("", value, "", definitions).content
+    attempt = _Try(dict(values), definitions)
+    return unit_content(attempt.stream, attempt.buffers) if attempt.reason is None else None
+
+
+def load(
+    names: Iterable[str], stream: bytes | memoryview, buffers: Iterable[memoryview], definitions: Definitions
+) -> dict[str, object]:
+    """Decode a unit; raise CodecError on anything."""
+    try:
+        values = decode(stream, buffers, definitions)
+        return {name: values[name] for name in names}
+    except CodecError:
+        raise
+    except Exception as error:
+        raise CodecError(f"a stored value does not load: {_told(error)}", code="unloadable") from error
+
+
+class _Try:
+    """One attempt to encode some names as a unit: the stream, or the reason why there is none."""
+
+    def __init__(self, values: dict[str, Any], definitions: Definitions, reason: Reason | None = None) -> None:
+        self.values = values
+        self.stream, self.buffers = b"", list[memoryview]()
+        self.reason = reason
+        self.pickler: UnitPickler | None = None
+        if reason is not None:
+            return
+        if all(type(value) in _PLAIN_ATOMS for value in values.values()):
+            self.stream = pickle.dumps({name: values[name] for name in sorted(values)}, 5)
+            return
+        try:
+            own = live_lists()
+            for value in values.values():
+                if id(value) in own:
+                    raise Refused(own[id(value)])
+            self.pickler = encode(values, definitions)
+        except Exception as error:
+            names = ", ".join(f"`{name}`" for name in sorted(values))
+            self.reason = Reason("unpicklable", f"unpicklable {names}: {_culprit(error, values)}", name=min(values))
+            return
+        self.stream, self.buffers = self.pickler.out.getvalue(), self.pickler.buffers
+
+    def objects(self, definitions: Definitions) -> dict[int, Any]:
+        """Return what the names reach, by identity."""
+        if self.pickler is not None:
+            found = {key: entry[1] for key, entry in self.pickler.objects().items()}
+            found.update(self.pickler.trace.owners)
+            return found
+        return _walk(list(self.values.values()), definitions) if self.reason is not None else {}
+
+    @property
+    def spans(self) -> list[Span]:
+        """Return the memory that its arrays show."""
+        return self.pickler.trace.spans if self.pickler is not None else []
+
+    @property
+    def inside(self) -> set[int]:
+        """Return the extension arrays that are met inside frames only."""
+        return self.pickler.trace.inside if self.pickler is not None else set()
+
+
+def _finish(attempt: _Try, immutable: bool = False) -> Group:
+    names = tuple(sorted(attempt.values))
+    size = len(attempt.stream) + sum(view.nbytes for view in attempt.buffers)
+    summary = {name: summarise(attempt.values[name], size if len(names) == 1 else None) for name in names}
+    if attempt.reason is not None:
+        return Group(names, reason=attempt.reason, summary=summary)
+    return Group(
+        names,
+        attempt.stream,
+        attempt.buffers,
+        unit_content(attempt.stream, attempt.buffers),
+        attempt.pickler.trace.reach.frozen() if attempt.pickler is not None else Reach(),
+        immutable=immutable,
+        summary=summary,
+        kind="module" if all(isinstance(value, types.ModuleType) for value in attempt.values.values()) else "value",
+    )
+
+
+def _definition(name: str, value: object, lineage: str, definitions: Definitions) -> Group:
+    content, reach = definition_content(value, definitions)
+    known = definitions.reference(value)
+    if known is not None:
+        reach.definitions.add(known)
+    summary = {name: summarise(value, None)}
+    return Group((name,), content=content, reach=reach.frozen(), kind="definition", lineage=lineage, summary=summary)
+
+
+def _partition(tries: list[_Try], definitions: Definitions) -> list[list[_Try]]:
+    """Put together the names that share an object that can change, or memory."""
+    if len(tries) < 2:
+        return [[attempt] for attempt in tries]
+    leader = list(range(len(tries)))
+
+    def find(item: int) -> int:
+        while leader[item] != item:
+            leader[item] = item = leader[leader[item]]
+        return item
+
+    seen: dict[int, int] = {}
+    extensions: dict[int, list[tuple[int, bool]]] = {}
+    ndarray = getattr(sys.modules.get("numpy"), "ndarray", None)
+    for position, attempt in enumerate(tries):
+        objects = attempt.objects(definitions)
+        for key in objects.keys() & seen.keys():
+            value = objects[key]
+            if type(value) is ndarray or shareable(value) or _by_reference(value, definitions):
+                continue  # arrays are told by their memory: frames may share them harmlessly
+            extensions.setdefault(key, [(seen[key], key in tries[seen[key]].inside)])
+            extensions[key].append((position, key in attempt.inside))
+        for key in objects.keys() - seen.keys():
+            seen[key] = position
+    for holders in extensions.values():
+        if not all(inside for _, inside in holders):
+            for position, _ in holders:
+                leader[find(position)] = find(holders[0][0])
+    spans = [(span, position) for position, attempt in enumerate(tries) for span in attempt.spans]
+    for overlapping in components(spans):
+        if not guarded(span for span, _ in overlapping):
+            for _, position in overlapping:
+                leader[find(position)] = find(overlapping[0][1])
+    found: dict[int, list[_Try]] = {}
+    for position, attempt in enumerate(tries):
+        found.setdefault(find(position), []).append(attempt)
+    return list(found.values())
+
+
+def _by_reference(value: object, definitions: Definitions) -> bool:
+    """Tell that the object is a definition or a global of a module, found again rather than stored."""
+    if definitions.reference(value) is not None:
+        return True
+    if not isinstance(value, types.FunctionType):
+        return id(value) in process_wide()
+    return goes_by_reference(value, definitions)
+
+
+def _walk(roots: list[Any], definitions: Definitions) -> dict[int, Any]:
+    """Return what the garbage collector sees from the roots, short of modules, classes and global namespaces."""
+    found: dict[int, Any] = {}
+    pending = roots
+    while pending and len(found) < _WALKED:
+        fresh = []
+        for value in pending:
+            if id(value) in found or isinstance(value, (type, types.ModuleType)) or value is definitions.namespace:
+                continue
+            if type(value) is dict and "__builtins__" in value or definitions.reference(value) is not None:
+                continue
+            found[id(value)] = value
+            if not isinstance(value, types.FunctionType):
+                fresh.append(value)
+            else:
+                fresh.extend(value.__closure__ or ())
+        pending = gc.get_referents(*fresh)
+    return found
+
+
+def _culprit(error: Exception, values: dict[str, Any]) -> str:
+    if isinstance(error, CodecError):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    kinds = ", ".join(sorted({shown(type(value)) for value in values.values()}))
+    return f"{kinds} ({_told(error)})"
+
+
+def _told(error: Exception) -> str:
+    try:
+        text = " ".join(str(error).split())[:200]
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+__all__ = ["Group", "fingerprint", "group", "is_immutable", "load", "touches_process"]

@@ -1,0 +1,23 @@
+"""Cells and the document they stand in."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One cell as the client shows it: `id` is unique in its document, `kind` is code, markdown or raw."""
+
+    id: str
+    source: str
+    kind: str = "code"
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why something was decided: `code` for programs, `text` for people, line counted from 1 in the cell."""
+
+    code: str
+    text: str
+    cell: str | None = None
+    name: str | None = None
+    line: int | None = None

@@ -1,0 +1,121 @@
+"""The symbolic namespace: which version of which unit stands at a place of the document."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from strata_kernel.domain.analysis import Analysis
+from strata_kernel.domain.manifest import Artifact, Chain, Manifest, Unit
+
+ABSENT = ""
+BUILTIN = frozenset(dir(builtins)) | {"get_ipython", "display", "exit", "quit", "__name__", "__doc__", "__file__"}
+#: Hidden units that every run may depend on without naming them.
+AMBIENT = ("proc:", "env:", "effect:")
+#: Hidden units that a run is known to depend on only once it has run.
+OBSERVED = ("rng:",)
+#: Names whose values IPython keeps for the last results; only the last one is modelled.
+LAST_RESULT = "out:_"
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """A name's unit as it stands, and the cell that wrote it."""
+
+    unit: Unit
+    by: str
+
+    @property
+    def version(self) -> str:
+        """The unit's version."""
+        return self.unit.version
+
+
+State = Mapping[str, Slot]
+
+
+def hidden(name: str) -> bool:
+    """Tell whether a name of the state is a hidden unit, not a variable."""
+    return ":" in name
+
+
+class Closure(msgspec.Struct, frozen=True):
+    """What a run can reach: `slots` by name (None: absent), and the effects that code in reach may have."""
+
+    slots: dict[str, Slot | None]
+    effects: tuple[Chain, ...]
+    opaque: bool
+
+    def versions(self) -> dict[str, str]:
+        """Return the version in place of every name, "" where absent."""
+        return {name: slot.unit.version if slot else ABSENT for name, slot in self.slots.items()}
+
+
+def closure(analysis: Analysis, state: State) -> Closure:
+    """Follow what the cell reads through the functions, classes and strings in its values."""
+    found: dict[str, Slot | None] = {}
+    effects = list(analysis.effects)
+    # Whether an unsure name is rebound shows only afterwards, so the run depends on what stood there.
+    pending = [*analysis.reads, *analysis.unsure]
+    opaque = bool(analysis.opaque)
+    if opaque:
+        pending.extend(n for n in state if not hidden(n))
+    pending.extend(m for m in analysis.mentions if m in state)
+    pending.extend(n for n in state if n.startswith(AMBIENT))
+    while pending:
+        name = pending.pop()
+        if name in found:
+            continue
+        if name == "_":
+            pending.append(LAST_RESULT)
+        slot = state.get(name)
+        if slot is None:
+            if name not in BUILTIN:
+                found[name] = None
+            continue
+        found[name] = slot
+        reach = slot.unit.reach
+        effects.extend(reach.effects)
+        pending.extend(reach.names)
+        pending.extend(m for m in reach.mentions if m in state)
+        pending.extend(definition for definition, lineage in reach.definitions if _is(state, definition, lineage))
+        if reach.opaque and not opaque:
+            opaque = True
+            pending.extend(n for n in state if not hidden(n))
+    # A hidden unit that only observation can prove to be read is no part of the static closure.
+    kept = {n: s for n, s in found.items() if not n.startswith((*OBSERVED, "file:"))}
+    return Closure(kept, tuple(effects), opaque)
+
+
+def _is(state: State, name: str, lineage: str) -> bool:
+    slot = state.get(name)
+    return slot is not None and slot.unit.lineage == lineage
+
+
+def in_reach(slots: Iterable[Slot | None], state: State) -> dict[str, Slot]:
+    """Return the variables that share a unit with these slots: what a run that has them can change."""
+    reached: dict[str, Slot] = {}
+    for slot in slots:
+        if slot is None:
+            continue
+        for name in slot.unit.names:
+            if not hidden(name) and (here := state.get(name)) is not None and here.version == slot.version:
+                reached[name] = here
+    return reached
+
+
+def advance(state: State, manifest: Manifest, by: str) -> dict[str, Slot]:
+    """Return the state after a run: its units and files written, its deletions gone."""
+    after = dict(state)
+    for name in manifest.deletes:
+        after.pop(name, None)
+    for unit in manifest.units:
+        slot = Slot(unit, by)
+        for name in unit.names:
+            after[name] = slot
+    for file in manifest.files:
+        name = "file:" + file.path
+        artifact = Artifact("file", stream=file.blob) if file.blob else None
+        after[name] = Slot(Unit((name,), file.digest or ABSENT, "hidden", artifact=artifact), by)
+    return after

@@ -1,0 +1,328 @@
+"""Turns what a run left in the process into a manifest: units, their versions, deletions, files, effects."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from strata_kernel.domain import provenance
+from strata_kernel.domain.analysis import Analysis, Definition
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.digest import digest
+from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
+from strata_kernel.domain.state import BUILTIN, LAST_RESULT, Closure, State, in_reach
+from strata_kernel.engine.effects import lasting
+from strata_kernel.engine.lookup import FRESH
+from strata_kernel.engine.restore import Placement, Source
+from strata_kernel.ports import Group, Host, Observed, Ran, Values
+
+UNDETERMINED = frozenset({"clock", "entropy", "network", "random", "subprocess", "threads", "live"})
+
+
+class Before(msgspec.Struct):
+    """What is noted before a run: its place, and the values that it could rebind without being told from before."""
+
+    program: str
+    source: str
+    analysis: Analysis
+    closure: Closure
+    state: State
+    bound: dict[str, Any]
+    reference: dict[tuple[str, ...], tuple[str, str | None]]
+
+
+class Captured(msgspec.Struct):
+    """The record of a run and, by index into its units, the groups whose values are to be saved."""
+
+    manifest: Manifest
+    groups: dict[int, Group]
+    written: dict[str, str]
+
+
+def note(program: str, source: str, analysis: Analysis, closure: Closure, state: State, placement: Placement) -> Before:
+    """Record the values and digests that the run's writes will be told from."""
+    certain = analysis.stores - analysis.unsure
+    bound = {n: v for n in placement.host.names() if n not in certain for v in (placement.host.namespace[n],)}
+    reference: dict[tuple[str, ...], tuple[str, str | None]] = {}
+    by_version: dict[str, list[str]] = {}
+    for name, slot in in_reach(closure.slots.values(), state).items():
+        if name in bound and slot.unit.kind != "module":
+            by_version.setdefault(slot.version, []).append(name)
+    for version, names in by_version.items():
+        kept = tuple(sorted(names))
+        if all(placement.values.immutable(bound[n]) for n in kept):
+            continue
+        reference[kept] = (version, placement.content(kept, version))
+    return Before(program, source, analysis, closure, state, bound, reference)
+
+
+class Capture:
+    """One run being captured."""
+
+    def __init__(self, before: Before, ran: Ran, seen: Observed, host: Host, values: Values) -> None:
+        self.before, self.ran, self.seen, self.host, self.values = before, ran, seen, host, values
+        self.analysis, self.state = before.analysis, before.state
+        self.reasons = self._reasons()
+        self.reads = self._reads()
+        self.key = provenance.key(
+            program=before.program,
+            reads={n: d.version for n, d in self.reads.items()},
+            facts=seen.facts,
+        )
+        self.nonce = ""
+        self.units: list[Unit] = []
+        self.groups: dict[int, Group] = {}
+
+    def _reasons(self) -> tuple[Reason, ...]:
+        found = {(r.code, r.text): r for r in (*self.analysis.frozen, *self.analysis.always, *self.seen.reasons)}
+        if self.ran.live:
+            found["live", ""] = Reason("live", "opens a connection to the page (widgets)")
+        for unit in self.seen.drawn:
+            if unit not in self.state:
+                found["random", unit] = Reason("random", f"unseeded random numbers ({unit.removeprefix('rng:')})")
+        return tuple(found.values())
+
+    def _reads(self) -> dict[str, Dependency]:
+        reads = {}
+        for name, slot in self.before.closure.slots.items():
+            reads[name] = Dependency(slot.version, slot.unit.content) if slot else Dependency("")
+        for unit in self.seen.drawn:
+            slot = self.state.get(unit)
+            reads[unit] = Dependency(slot.version, slot.unit.content) if slot else Dependency(FRESH)
+        return reads
+
+    @property
+    def undetermined(self) -> bool:
+        """Tell whether another run of the same key may give something else."""
+        return any(r.code in UNDETERMINED for r in self.reasons)
+
+    def collect(self) -> tuple[list[Unit], dict[int, Group]]:
+        """Find the units that the run wrote; versions carry no nonce yet."""
+        written = self._written()
+        rest = dict(written)
+        imports = {n: v for n, v in written.items() if self._imported(n, v)}
+        for name in imports:
+            self.units.append(self._import_unit(name))
+            del rest[name]
+        for name, definition in sorted(self.analysis.definitions.items(), key=lambda d: d[1].line):
+            if name in rest and self._defined(name, rest[name]):
+                self._definition_unit(definition, rest, written)
+        self._value_units(rest)
+        self._hidden_units()
+        return self.units, self.groups
+
+    def _written(self) -> dict[str, Any]:
+        """Return the names that the run bound, with their values."""
+        namespace, before = self.host.namespace, self.before
+        certain = self.analysis.stores - self.analysis.unsure
+        return {
+            n: namespace[n]
+            for n in self.host.names()
+            if n in certain or n not in before.bound or namespace[n] is not before.bound[n]
+        }
+
+    def deletes(self) -> tuple[str, ...]:
+        """Return the names that stood before and are gone."""
+        here = set(self.host.names())
+        gone = {n for n in self.before.bound if n not in here}
+        gone |= {n for n in self.analysis.deletes | self.analysis.stores if n in self.state and n not in here and self._surely(n)}
+        return tuple(sorted(gone))
+
+    def _surely(self, name: str) -> bool:
+        # A name that stood only virtually is gone when the run could not have left it alone.
+        return name in self.analysis.deletes or name in self.analysis.stores - self.analysis.unsure
+
+    def _imported(self, name: str, value: Any) -> bool:
+        found = self.analysis.imports.get(name)
+        if found is None:
+            return False
+        if isinstance(value, types.ModuleType):
+            return True
+        module = getattr(value, "__module__", None)
+        return isinstance(value, type | types.FunctionType | types.BuiltinFunctionType) and module != "__main__"
+
+    def _import_unit(self, name: str) -> Unit:
+        found = self.analysis.imports[name]
+        root = found.module.partition(".")[0]
+        facts = [f for f in self.seen.facts if f.kind == "dist" or (f.kind == "module" and f.name.split(".")[0] == root)]
+        facts = facts_of(root, facts)
+        version = provenance.imported(module=found.module, attribute=found.attribute, facts=facts)
+        inline = msgspec.json.encode({"module": found.module, "attribute": found.attribute, "name": name})
+        summary = {name: found.module + ("." + found.attribute if found.attribute else "")}
+        return Unit((name,), version, "module", artifact=Artifact("import", inline=inline), summary=summary)
+
+    def _defined(self, name: str, value: Any) -> bool:
+        own = getattr(value, "__module__", None) == "__main__" and getattr(value, "__qualname__", None) == name
+        return own and isinstance(value, type | types.FunctionType)
+
+    def _definition_unit(self, definition: Definition, rest: dict[str, Any], written: dict[str, Any]) -> None:
+        name = definition.name
+        done = {n: u for u in self.units for n in u.names}
+        evaluates: dict[str, str] | None = {}
+        for each in definition.evaluates:
+            if each in written:
+                unit = done.get(each)
+                evaluates = None if unit is None or evaluates is None else {**evaluates, each: unit.version}
+            elif (slot := self.state.get(each)) is not None and evaluates is not None:
+                evaluates[each] = slot.version
+            elif each not in BUILTIN and evaluates is not None:
+                evaluates[each] = ""
+        artifact = None
+        if evaluates is None:
+            version = provenance.version(key=self.key, names=[name])
+        else:
+            version = provenance.defined(code=definition.digest, evaluates=evaluates)
+            source = Source(definition.source, definition.line, {n: v for n, v in evaluates.items() if v})
+            artifact = Artifact("source", inline=msgspec.json.encode(source))
+        self.values.register(rest[name], name, version)
+        groups = self.values.group({name: rest.pop(name)})
+        reach = Reach(
+            names=tuple(sorted(definition.free | definition.evaluates)),
+            mentions=tuple(sorted(definition.mentions)),
+            effects=definition.effects,
+            opaque=definition.opaque,
+        )
+        content = groups[0].content if groups else None
+        self.units.append(
+            Unit((name,), version, "definition", content, artifact, None, reach, version, groups[0].summary)
+        )
+
+    def _value_units(self, rest: dict[str, Any]) -> None:
+        namespace = self.host.namespace
+        reached = {n for names in self.before.reference for n in names if n in namespace and n not in rest}
+        done = {n for u in self.units for n in u.names}
+        names = [n for n in (*rest, *reached) if n not in done]
+        for name in rest:
+            # A class or function that is no statement of its own still is referred to, never copied.
+            value = rest[name]
+            if isinstance(value, type) and getattr(value, "__module__", None) == "__main__":
+                self.values.register(value, name, provenance.version(key=self.key, names=[name]))
+        for group in self.values.group({n: namespace[n] for n in names}):
+            if self._untouched(group, set(rest)):
+                continue
+            self.groups[len(self.units)] = group
+            self.units.append(self._value_unit(group))
+
+    def _value_unit(self, group: Group) -> Unit:
+        version = provenance.version(key=self.key, names=group.names)
+        reach = self._with_definitions(group.reach)
+        lineage = None
+        if len(group.names) == 1:
+            value = self.host.namespace[group.names[0]]
+            if isinstance(value, type) and getattr(value, "__module__", None) == "__main__":
+                old = self.state.get(group.names[0])
+                kept = old is not None and self.before.bound.get(group.names[0]) is value
+                lineage = old.unit.lineage if old is not None and kept else version
+        return Unit(
+            group.names, version, "value", group.content, None, group.reason, reach, lineage, summary=group.summary
+        )
+
+    def _with_definitions(self, reach: Reach) -> Reach:
+        """Add what the definitions that a value refers to can reach: they may be redefined while the value lives on."""
+        names, mentions, effects, opaque = set(reach.names), set(reach.mentions), list(reach.effects), reach.opaque
+        mine = {(n, u.lineage): u for u in self.units for n in u.names}
+        for name, lineage in reach.definitions:
+            unit = mine.get((name, lineage))
+            if unit is None and (slot := self.state.get(name)) is not None and slot.unit.lineage == lineage:
+                unit = slot.unit
+            if unit is not None:
+                names |= set(unit.reach.names)
+                mentions |= set(unit.reach.mentions)
+                effects += unit.reach.effects
+                opaque = opaque or unit.reach.opaque
+        return Reach(
+            tuple(sorted(names)), tuple(sorted(mentions)), tuple(dict.fromkeys(effects)), reach.definitions, opaque
+        )
+
+    def _untouched(self, group: Group, written: set[str]) -> bool:
+        if written & set(group.names):
+            return False
+        found = self.before.reference.get(group.names)
+        return found is not None and found[1] is not None and found[1] == group.content
+
+    def _hidden_units(self) -> None:
+        for name, state in sorted(self.seen.hidden.items()):
+            content = digest(name, state)
+            if name.startswith("rng:"):
+                version = provenance.version(key=self.key, names=[name])
+            else:
+                version = content
+            artifact = Artifact("state", inline=state) if state is not None else None
+            self.units.append(Unit((name,), version, "hidden", content, artifact))
+        if self.effects():
+            # Named by the key: the cell's own earlier versions are other effects.
+            name = "effect:" + self.key[:16]
+            self.units.append(Unit((name,), provenance.version(key=self.key, names=[name]), "hidden"))
+        if self.ran.result:
+            version = provenance.version(key=self.key, names=[LAST_RESULT])
+            self.units.append(Unit((LAST_RESULT,), version, "hidden"))
+
+    def effects(self) -> tuple[str, ...]:
+        """Return what the run may have done to the process that cannot simply be set again, in words."""
+        found = [r.text for r in self.seen.reasons if r.code == "effect"]
+        roots = {n: u for u in self.units if u.kind == "module" for n in u.names}
+        for chain in self.before.closure.effects:
+            slot = self.before.closure.slots.get(chain.root)
+            unit = roots.get(chain.root) or (slot.unit if slot else None)
+            if lasting(chain, unit):
+                found.append(_written(chain))
+        return tuple(dict.fromkeys(found))
+
+
+def _written(chain: Chain) -> str:
+    return f"{chain.root}.{chain.path}".rstrip(".") + f" at line {chain.line}"
+
+
+def facts_of(root: str, facts: Iterable[Fact]) -> list[Fact]:
+    """Return the facts behind one top-level module among those of a run."""
+    mine = [f for f in facts if f.kind == "module" and f.name.split(".")[0] == root]
+    return mine or [f for f in facts if f.kind == "dist"]
+
+
+def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | None, nonce: str) -> Captured:
+    """Settle the versions: an equal earlier run under the same key keeps its own, a different one gets a nonce."""
+    units, groups = capture.collect()
+    if twin is not None and _same(units, twin.units, undetermined=capture.undetermined):
+        theirs = {u.names: u for u in twin.units}
+        units = [msgspec.structs.replace(u, version=theirs[u.names].version, artifact=u.artifact or theirs[u.names].artifact) for u in units]
+        groups = {i: g for i, g in groups.items() if units[i].artifact is None}
+        nonce = twin.nonce
+    elif twin is not None or capture.undetermined:
+        units = [_with_nonce(u, capture.key, nonce) for u in units]
+    else:
+        nonce = ""
+    manifest = Manifest(
+        program=capture.before.program,
+        key=capture.key,
+        reads=capture.reads,
+        facts=capture.seen.facts,
+        units=tuple(units),
+        deletes=capture.deletes(),
+        files=files,
+        outputs=capture.ran.outputs,
+        reasons=capture.reasons,
+        effects=capture.effects(),
+        nonce=nonce,
+        result=capture.ran.result,
+        seconds=capture.ran.seconds,
+        source=capture.before.source,
+    )
+    return Captured(manifest, groups, {})
+
+
+def _same(mine: list[Unit], theirs: tuple[Unit, ...], *, undetermined: bool) -> bool:
+    if {u.names for u in mine} != {u.names for u in theirs}:
+        return False
+    others = {u.names: u for u in theirs}
+    if undetermined and any(u.content is None and u.kind == "value" for u in mine):
+        return False
+    return all(u.content == others[u.names].content for u in mine)
+
+
+def _with_nonce(unit: Unit, key: str, nonce: str) -> Unit:
+    if unit.kind == "module" or unit.lineage == unit.version or not unit.names[0].startswith("rng:") and unit.kind == "hidden":
+        return unit
+    return msgspec.structs.replace(unit, version=provenance.version(key=key, names=unit.names, nonce=nonce))

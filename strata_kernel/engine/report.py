@@ -1,0 +1,112 @@
+"""Says what was decided of a cell and why, for people and for frontends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.state import hidden
+from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
+from strata_kernel.engine.session import Entry
+from strata_kernel.protocol import Node, State, Step
+
+FROZEN = frozenset({"clock", "entropy", "network", "random"})
+
+
+def state(entry: Entry, last: Outcome | None) -> tuple[State, tuple[Reason, ...]]:
+    """Return the state of a cell as its badge shows it, and the reasons."""
+    if entry.reading.analysis.error is not None:
+        return "failed", (entry.reading.analysis.error,)
+    if entry.error is not None:
+        return "failed", entry.reasons
+    if entry.manifest is None:
+        return _not_served(entry, last)
+    current = last is not None and not isinstance(last, Failed) and last.manifest.key == entry.manifest.key
+    reasons = tuple(r for r in entry.manifest.reasons if r.code in FROZEN)
+    if reasons:
+        return "frozen", reasons
+    if not current:
+        return "servable", ()
+    return ("served" if isinstance(last, Restored) else "fresh"), entry.manifest.reasons
+
+
+def _not_served(entry: Entry, last: Outcome | None) -> tuple[State, tuple[Reason, ...]]:
+    if entry.reading.analysis.always:
+        return "always", entry.reading.analysis.always
+    if last is None:
+        codes = {r.code for r in entry.reasons}
+        return ("new" if codes <= {"new"} else "stale"), entry.reasons
+    edited = last.entry.reading.program != entry.reading.program
+    return ("edited" if edited else "stale"), entry.reasons
+
+
+def graph(entries: list[Entry]) -> list[Node]:
+    """Return the cells with the names they read and write, and the cells that these reads come from."""
+    nodes = []
+    for entry in entries:
+        slots = entry.closure.slots if entry.closure else {}
+        upstream = {s.by for n, s in slots.items() if s is not None and not hidden(n)}
+        upstream |= {s.by for n, s in slots.items() if s is not None and n.startswith("proc:after:")}
+        units = entry.manifest.units if entry.manifest else ()
+        writes = {n for u in units for n in u.names if not hidden(n)} or set(entry.reading.analysis.stores)
+        nodes.append(
+            Node(
+                id=entry.reading.cell.id,
+                label=entry.reading.label,
+                kind="python",
+                reads=sorted(n for n, s in slots.items() if s is not None and not hidden(n)),
+                writes=sorted(writes),
+                upstream=sorted(upstream),
+            )
+        )
+    return nodes
+
+
+def plan(entries: list[Entry], targets: list[str], *, force: bool) -> list[Step]:
+    """Return what running the targets (all cells when empty) would do, in order."""
+    wanted = set(targets) or {e.reading.cell.id for e in entries}
+    last = max((i for i, e in enumerate(entries) if e.reading.cell.id in wanted), default=-1)
+    steps = []
+    for entry in entries[: last + 1]:
+        forced = force and entry.reading.cell.id in wanted
+        served = entry.manifest is not None and not forced
+        steps.append(
+            Step(
+                cell=entry.reading.cell.id,
+                action="serve" if served else "run",
+                reasons=[] if served else list(entry.reasons),
+                seconds=entry.manifest.seconds if entry.manifest else None,
+            )
+        )
+    return steps
+
+
+def why(entry: Entry, last: Outcome | None = None) -> str:
+    """Explain the last decision on a cell in words."""
+    lines = []
+    if isinstance(last, Restored):
+        lines.append(f"served; the run took {last.manifest.seconds:.3g} s")
+    elif isinstance(last, Completed):
+        lines.append(f"ran in {last.manifest.seconds:.3g} s")
+    elif isinstance(last, Failed):
+        lines.append(f"failed: {last.error[0]}: {last.error[1]}")
+    now, reasons = state(entry, last)
+    lines.append(f"now: {now}")
+    lines += [f"  - {r.text}" + (f" (in {r.cell})" if r.cell else "") for r in (*entry.reasons, *reasons)]
+    if entry.manifest is not None:
+        kept = [u for u in entry.manifest.units if u.reason is not None]
+        lines += [f"  - {', '.join(u.names)}: values recomputed when needed ({u.reason.text})" for u in kept if u.reason]
+        lines += [f"  - runs again in a fresh process before anything below it does: {e}" for e in entry.manifest.effects]
+    return "\n".join(dict.fromkeys(lines))
+
+
+def details(entry: Entry) -> dict[str, Any]:
+    """Return the inputs and outputs of a cell as plain data."""
+    slots = entry.closure.slots if entry.closure else {}
+    units = entry.manifest.units if entry.manifest else ()
+    return {
+        "key": entry.manifest.key if entry.manifest else None,
+        "inputs": {n: s.version for n, s in slots.items() if s is not None},
+        "outputs": [{"names": list(u.names), "version": u.version, "summary": u.summary} for u in units],
+        "facts": [{"kind": f.kind, "name": f.name} for f in entry.manifest.facts] if entry.manifest else [],
+    }

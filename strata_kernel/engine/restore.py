@@ -1,0 +1,153 @@
+"""What stands in the process, and how names are brought to the versions that a place of the document prescribes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from strata_kernel.domain.manifest import Artifact, Unit
+from strata_kernel.domain.state import Slot, State, hidden
+from strata_kernel.errors import CodecError, StoreError
+from strata_kernel.ports import Blobs, Host, Values
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A definition's stored form: its statement, and the versions of what executing it evaluates."""
+
+    text: str
+    line: int
+    evaluates: dict[str, str]
+
+
+class Placement:
+    """The versions in place: of the variables in the namespace and of the hidden units of the process.
+
+    Variables that the current place of the document does not have are taken out of the namespace and kept on a shelf
+    by version, so that going back and forth costs nothing.
+    """
+
+    def __init__(self, host: Host, values: Values, blobs: Blobs) -> None:
+        self.host, self.values, self.blobs = host, values, blobs
+        self.names: dict[str, str] = {}
+        self.hidden: dict[str, str] = {}
+        self.shelf: dict[str, dict[str, Any]] = {}
+        #: The state that names are being brought to.
+        self.state: State = {}
+        #: Digest of a unit's live names by (version, names), as it was when the version came into place.
+        self.contents: dict[tuple[str, tuple[str, ...]], str | None] = {}
+        #: Where units that were saved after their run was recorded are to be found; waits for one being saved.
+        self.saved: Callable[[str], Artifact | None] = lambda version: None
+
+    def has(self, name: str, version: str) -> bool:
+        """Tell whether the name stands at the version."""
+        return self.names.get(name) == version
+
+    def clear_to(self, state: State) -> None:
+        """Take every variable out of the namespace that does not stand at its version in the state."""
+        for name in self.host.names():
+            slot = state.get(name)
+            if slot is None or self.names.get(name) != slot.version:
+                self.shelve(name)
+
+    def shelve(self, name: str) -> None:
+        """Take one name out of the namespace and remember its value by its version."""
+        value = self.host.namespace.pop(name)
+        version = self.names.pop(name, None)
+        if version is not None:
+            self.shelf.setdefault(version, {})[name] = value
+
+    def forget(self, wanted: Iterable[str]) -> None:
+        """Drop from the shelf all but the wanted versions."""
+        keep = set(wanted)
+        self.shelf = {v: values for v, values in self.shelf.items() if v in keep}
+        self.contents = {k: c for k, c in self.contents.items() if k[0] in keep}
+
+    def place(self, name: str, value: Any, version: str) -> None:
+        """Bind the name and record the version in place."""
+        self.host.namespace[name] = value
+        self.names[name] = version
+
+    def load(self, name: str, state: State) -> bool:
+        """Bring a variable's unit to its version in the state without running anything; tell whether it could be."""
+        slot = state[name]
+        self.state = state
+        if self.has(name, slot.version):
+            return True
+        values = self._values(name, slot.unit, state)
+        if values is None:
+            return False
+        for each, value in values.items():
+            here = state.get(each)
+            if here is not None and here.version == slot.version and not self.has(each, slot.version):
+                self.place(each, value, slot.version)
+                if slot.unit.lineage:
+                    self.values.register(value, each, slot.unit.lineage)
+        return self.has(name, slot.version)
+
+    def _values(self, name: str, unit: Unit, state: State) -> dict[str, Any] | None:
+        shelved = self.shelf.get(unit.version, {})
+        if name in shelved:
+            del self.shelf[unit.version]
+            return shelved
+        artifact = unit.artifact or self.saved(unit.version)
+        if artifact is None:
+            return None
+        try:
+            if artifact.codec == "source":
+                return self._define(name, msgspec.json.decode(artifact.inline or b"", type=Source), state)
+            return self.values.load(artifact, unit.names, self.blobs)
+        except (CodecError, StoreError):
+            return None
+
+    def _define(self, name: str, source: Source, state: State) -> dict[str, Any] | None:
+        # A definition can be made again only where everything its statement evaluates is as it was.
+        for each, version in source.evaluates.items():
+            slot = state.get(each)
+            if slot is None or slot.version != version or not self.load(each, state):
+                return None
+        return {name: self.values.define(source.text, name, source.line)}
+
+    def settle_hidden(self, state: State, start: Iterable[str] = ()) -> list[str]:
+        """Set the hidden units of the process to the state; return those that only running their cells can set."""
+        pending: list[str] = []
+        for unit in {*self.hidden, *(n for n in state if hidden(n)), *start}:
+            if unit.startswith(("file:", "out:")):
+                continue
+            slot = state.get(unit)
+            wanted = slot.version if slot else None
+            if self.hidden.get(unit) == wanted:
+                continue
+            if unit.startswith("effect:"):
+                if slot is not None:
+                    pending.append(unit)
+                continue
+            artifact = slot.unit.artifact if slot else None
+            self.host.apply(unit, artifact.inline if artifact else None)
+            self._note(unit, slot)
+        return pending
+
+    def _note(self, unit: str, slot: Slot | None) -> None:
+        if slot is None:
+            self.hidden.pop(unit, None)
+        else:
+            self.hidden[unit] = slot.version
+
+    def doubt_hidden(self, version: str) -> None:
+        """Record that the hidden units stand at a version that nothing prescribes, so that they are set before the next run."""
+        for unit in {*self.hidden, "rng:random", "rng:numpy", "rng:torch"}:
+            if not unit.startswith("effect:"):
+                self.hidden[unit] = version
+
+    def tainted(self, state: State) -> list[str]:
+        """Return the effects that the process has and the state has not: they cannot be undone here."""
+        return [u for u in self.hidden if u.startswith("effect:") and u not in state]
+
+    def content(self, names: tuple[str, ...], version: str) -> str | None:
+        """Return the digest of live names of one unit as they stood when their version came into place."""
+        at = (version, names)
+        if at not in self.contents:
+            groups = self.values.group({n: self.host.namespace[n] for n in names})
+            self.contents[at] = groups[0].content if len(groups) == 1 else None
+        return self.contents[at]

@@ -1,0 +1,208 @@
+"""The one mutable object: a document, what is known of each of its cells, and what stands in the process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from strata_kernel.cells.kind import Reading
+from strata_kernel.domain import provenance
+from strata_kernel.domain.cell import Cell, Reason
+from strata_kernel.domain.digest import digest
+from strata_kernel.domain.manifest import Manifest, Unit
+from strata_kernel.domain.state import Closure, Slot, State, advance, closure, hidden
+from strata_kernel.engine.lookup import Hit, Miss, broken_facts, find, restorable
+from strata_kernel.errors import StoreError
+from strata_kernel.ports import Files, Store, World
+
+
+class Entry(msgspec.Struct):
+    """What is known of a cell at its place: the state before, the run that stands for it, and the state after.
+
+    `manifest` is None when the cell must run (or failed, with `error`); then `after` is a guess in which
+    whatever it may write has a version that nothing knows.
+    """
+
+    reading: Reading
+    before: State
+    manifest: Manifest | None
+    after: State
+    reasons: tuple[Reason, ...] = ()
+    error: tuple[str, str] | None = None
+    closure: Closure | None = None
+    served: bool = False
+
+
+Reader = Callable[[Cell], Reading]
+
+
+class Session:
+    """The document in order, walked symbolically: no value is loaded and nothing runs here."""
+
+    def __init__(self, read: Reader, store: Store, world: World, files: Files) -> None:
+        self.read, self.store, self.world, self.files = read, store, world, files
+        self.cells: list[Cell] = []
+        self.entries: dict[str, Entry] = {}
+        #: The client told the order of the cells; otherwise it is the order of arrival.
+        self.ordered = False
+        self.revision = 0
+
+    def document(self, cells: Iterable[Cell]) -> None:
+        """Take the cells, in order, as the client shows them."""
+        self.cells = [c for c in cells if c.kind == "code"]
+        self.ordered = True
+        here = {c.id for c in self.cells}
+        self.entries = {i: e for i, e in self.entries.items() if i in here}
+
+    def locate(self, cell_id: str | None, source: str) -> int:
+        """Return the index of the cell that a client runs, adding it at the end when it is not in the document."""
+        for index, cell in enumerate(self.cells):
+            if cell.id == cell_id:
+                if cell.source != source:
+                    self.cells[index] = Cell(cell.id, source)
+                return index
+        self.cells.append(Cell(cell_id or f"run-{len(self.cells) + 1}", source))
+        return len(self.cells) - 1
+
+    def state_before(self, index: int) -> State:
+        """Return the state that document order prescribes before a cell, as far as it is known."""
+        for cell in reversed(self.cells[:index]):
+            if (entry := self.entries.get(cell.id)) is not None:
+                return entry.after
+        return {}
+
+    def readvance(self) -> None:
+        """Derive the states again from the runs, when one of them was replaced."""
+        if self.ordered:
+            return
+        state: State = {}
+        for cell in self.cells:
+            entry = self.entries.get(cell.id)
+            if entry is not None and entry.manifest is not None:
+                entry.before, entry.after = state, advance(state, entry.manifest, cell.id)
+                state = entry.after
+
+    def walk(self, stop: int | None = None) -> list[Entry]:
+        """Look up every cell in order from the top, without running any."""
+        state: State = {}
+        found = []
+        for cell in self.cells[:stop]:
+            entry = self.current(cell, state)
+            found.append(entry)
+            state = entry.after
+        return found
+
+    def current(self, cell: Cell, state: State) -> Entry:
+        """Return what stands for the cell after this state, kept from the last time when nothing has changed."""
+        old = self.entries.get(cell.id)
+        if old is not None and old.reading.cell == cell and same(old.before, state):
+            if old.manifest is None or not broken_facts(old.manifest, state, self.world):
+                if old.before is not state:
+                    old.before = state
+                    old.after = advance(state, old.manifest, cell.id) if old.manifest else old.after
+                if old.manifest is not None or old.error is not None:
+                    return old
+        entry = self.look(cell, state)
+        if entry.manifest is None and old is not None and old.error and same(old.before, state):
+            entry.error = old.error if old.reading.cell == cell else None
+        self.entries[cell.id] = entry
+        return entry
+
+    def look(self, cell: Cell, state: State) -> Entry:
+        """Look the cell up in the store."""
+        reading = self.read(cell)
+        if reading.analysis.error is not None:
+            return Entry(reading, state, None, state, (reading.analysis.error,), closure=None)
+        here = self.with_order(reading, state)
+        reach = closure(reading.analysis, here)
+        outcome = self._find(reading, reach, here)
+        if isinstance(outcome, Hit):
+            after = advance(state, outcome.manifest, cell.id)
+            return Entry(reading, state, outcome.manifest, after, closure=reach, served=True)
+        return Entry(reading, state, None, self._guess(reading, reach, state), outcome.reasons, closure=reach)
+
+    def with_order(self, reading: Reading, state: State) -> State:
+        """Make the cells that `@after` names inputs: their effect counts although no variable flows."""
+        wanted = reading.directives.after
+        if not wanted:
+            return state
+        ids = {c.id for c in self.cells}
+        labels = {e.reading.label: i for i, e in self.entries.items() if e.reading.label}
+        extra = {}
+        for name in wanted:
+            target = name if name in ids else labels.get(name)
+            entry = self.entries.get(target) if target else None
+            if entry is not None and entry.manifest is not None:
+                version = digest("after", entry.manifest.key, entry.manifest.nonce)
+                extra["proc:after:" + name] = Slot(Unit(("proc:after:" + name,), version, "hidden"), target or "")
+        return {**state, **extra}
+
+    def _find(self, reading: Reading, reach: Closure, state: State) -> Hit | Miss:
+        try:
+            entries = self.store.entries(reading.program)
+        except StoreError as error:
+            return Miss((Reason("store", str(error)),))
+        if reading.analysis.always and reading.policy.name not in ("frozen", "forever", "ttl"):
+            return Miss(reading.analysis.always)
+        while True:
+            outcome = find(entries, reach, state, self.world, reading.policy, time.time())
+            if isinstance(outcome, Miss) or self._complete(outcome.manifest):
+                return outcome
+            entries = [m for m in entries if m is not outcome.manifest]
+            if not entries:
+                return Miss((Reason("file", "what it showed or wrote is gone and was not kept"),))
+
+    def _complete(self, manifest: Manifest) -> bool:
+        shown = isinstance(manifest.outputs, list) or self.store.has(manifest.outputs)
+        return shown and self.files_to_restore(manifest) is not None
+
+    def files_to_restore(self, manifest: Manifest) -> list[str] | None:
+        """Return the paths that must be written again, None when that is impossible."""
+        if not manifest.files:
+            return []
+        here = {f.path: self.files.digest(f.path) for f in manifest.files}
+        missing = restorable(manifest, self.store, here)
+        return None if missing is None else [f.path for f in missing]
+
+    def _guess(self, reading: Reading, reach: Closure, state: State) -> State:
+        """Return a state in which all that the cell may write has an unknown version."""
+        unknown = provenance.version(
+            key=digest("pending", reading.program, reach.versions()), names=sorted(reading.analysis.stores)
+        )
+        after = dict(state)
+        touched = reading.analysis.stores | (reading.analysis.mutates & state.keys())
+        if reading.analysis.opaque:
+            touched = touched | {n for n in state if not hidden(n)}
+        for name in touched:
+            old = state.get(name)
+            names = old.unit.names if old else (name,)
+            unit = Unit(names, unknown, reach=old.unit.reach if old else Unit((name,), "").reach)
+            after[name] = Slot(unit, reading.cell.id)
+        for name in reading.analysis.deletes:
+            after.pop(name, None)
+        return after
+
+    def related(self, upper: Reading, needed: Mapping[str, object]) -> bool:
+        """Tell whether a cell may write something that is needed."""
+        touched = upper.analysis.stores | upper.analysis.mutates | upper.analysis.deletes
+        return bool(upper.analysis.opaque) or bool(touched & needed.keys())
+
+    def producers(self, versions: Iterable[str]) -> set[str]:
+        """Return the cells whose runs wrote these versions."""
+        wanted = set(versions)
+        return {i for i, e in self.entries.items() if e.manifest and any(u.version in wanted for u in e.manifest.units)}
+
+    def versions(self) -> set[str]:
+        """Return every version that some place of the document prescribes."""
+        return {s.version for e in self.entries.values() for s in e.after.values()}
+
+
+def same(one: State, other: State) -> bool:
+    """Tell whether two states prescribe the same versions."""
+    if one is other:
+        return True
+    if one.keys() != other.keys():
+        return False
+    return all(slot is other[name] or slot.version == other[name].version for name, slot in one.items())

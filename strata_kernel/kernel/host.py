@@ -1,0 +1,112 @@
+"""The process that runs cells: IPython's shell and namespace, seen through the engine's port."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from strata_kernel.domain.cell import Cell
+from strata_kernel.kernel.observe.watch import Watch
+from strata_kernel.kernel.outputs import SHOWN, Recorder
+from strata_kernel.ports import Observed, Ran
+
+if TYPE_CHECKING:
+    from strata_kernel.kernel.kernel import StrataKernel
+
+#: IPython's own record of inputs and results, and what Python puts into every module.
+_OWN = re.compile(r"_+|_i+|_i?\d+|_dh|_oh|_ih|_exit_code|__\w+__|In|Out|get_ipython")
+
+
+class IPythonHost:
+    """Runs a cell as ipykernel does and records what it shows."""
+
+    def __init__(self, kernel: StrataKernel, watch: Watch) -> None:
+        self.kernel = kernel
+        self.watch = watch
+        self.namespace: dict[str, Any] = kernel.shell.user_ns
+        self._initial = dict(self.namespace)
+        #: Names that a frontend bound by silent requests: not the notebook's.
+        self.foreign: set[str] = set()
+        self.request: dict[str, Any] = {"silent": False, "store_history": True, "allow_stdin": False}
+        self._recorder: Recorder | None = None
+        self._audience = "client"
+        self._send = kernel.session.send
+        kernel.session.send = self._intercept
+
+    def names(self) -> list[str]:
+        """Return the names of the namespace that belong to the notebook."""
+        initial = self._initial
+        return [
+            n
+            for n, v in self.namespace.items()
+            if n not in self.foreign and not _OWN.fullmatch(n) and not (n in initial and initial[n] is v)
+        ]
+
+    def _intercept(self, stream: Any, message: Any, content: Any = None, *args: Any, **kwargs: Any) -> Any:
+        # Wrapping the session sees displays, streams, errors, threads and subshells alike, while they stream on.
+        recorder = self._recorder
+        if recorder is not None:
+            kind = message["header"]["msg_type"] if isinstance(message, dict) else message
+            if kind in SHOWN or kind == "comm_open":
+                body = message["content"] if isinstance(message, dict) else content
+                parent = message["parent_header"] if isinstance(message, dict) else (args[0] if args else kwargs.get("parent"))
+                if self._is_current(parent):
+                    recorder.add(kind, body)
+                    if self._audience != "client" and kind in SHOWN:
+                        return None
+        return self._send(stream, message, content, *args, **kwargs)
+
+    def _is_current(self, parent: Any) -> bool:
+        if not parent:
+            return True
+        header = parent.get("header", parent)
+        return bool(header.get("msg_id") == self.kernel.current_message_id)
+
+    @contextmanager
+    def _recording(self, audience: str) -> Iterator[Recorder]:
+        recorder = self._recorder = Recorder()
+        self._audience = audience
+        try:
+            yield recorder
+        finally:
+            self._flush()
+            self._recorder = None
+            self._audience = "client"
+
+    @staticmethod
+    def _flush() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+
+    async def execute(self, cell: Cell, audience: str) -> Ran:
+        """Run the cell's source; for audiences other than the client nothing of it reaches the page."""
+        request = dict(self.request)
+        if audience != "client":
+            request |= {"silent": False, "store_history": False, "allow_stdin": False}
+        with self._recording(audience) as recorder:
+            start = time.perf_counter()
+            reply = await self.kernel.execute_plainly(cell.source, **request)
+            seconds = time.perf_counter() - start
+        error = None
+        if reply["status"] != "ok":
+            error = (reply.get("ename", ""), reply.get("evalue", ""), reply.get("traceback", []))
+        if audience == "client":
+            self.kernel.plain_reply = reply
+        return Ran(recorder.outputs, error, seconds, recorder.live, recorder.result)
+
+    def observe(self) -> None:
+        """Start to record what the process does."""
+        self.watch.start(self.namespace)
+
+    def observed(self) -> Observed:
+        """Stop recording and return what was seen."""
+        return self.watch.stop()
+
+    def apply(self, unit: str, state: bytes | None) -> None:
+        """Set a hidden unit of the process."""
+        self.watch.apply(unit, state)

@@ -1,0 +1,177 @@
+"""What the engine asks of the world: a few narrow protocols that adapters implement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import msgspec
+
+from strata_kernel.domain.cell import Cell, Reason
+from strata_kernel.domain.manifest import Artifact, Blob, Fact, FileOutput, Manifest, Reach
+
+
+class Blobs(Protocol):
+    """The content-addressed store: digest to bytes."""
+
+    def put(self, chunks: Iterable[bytes | memoryview]) -> Blob:
+        """Store the concatenated chunks; raise StoreError. A blob that is there already costs no write."""
+        ...
+
+    def get(self, blob: Blob) -> memoryview:
+        """Map the blob copy-on-write (writable, the store untouched); raise StoreError when absent, short or corrupt."""
+        ...
+
+    def has(self, blob: Blob) -> bool:
+        """Tell whether the blob is there with its full size."""
+        ...
+
+
+class Actions(Protocol):
+    """The action cache: (program, key) to manifest."""
+
+    def entries(self, program: str) -> list[Manifest]:
+        """Return the manifests of a program that this user signed, newest first; broken ones are left out."""
+        ...
+
+    def publish(self, manifest: Manifest) -> None:
+        """Write a manifest whose blobs are stored, atomically, replacing one of the same key; raise StoreError."""
+        ...
+
+    def discard(self, manifest: Manifest) -> None:
+        """Remove the manifest, if it is there."""
+        ...
+
+    def used(self, manifest: Manifest) -> None:
+        """Note that the manifest served, so that it is collected later; never raises."""
+        ...
+
+
+class Store(Blobs, Actions, Protocol):
+    """Both halves of one store."""
+
+
+class World(Protocol):
+    """What lies outside the notebook, as it is now."""
+
+    def observe(self, kind: str, name: str) -> Fact | None:
+        """Return the fact as it holds now, None when it cannot be told."""
+        ...
+
+    def facts_of(self, modules: Iterable[str]) -> tuple[Fact, ...]:
+        """Return the facts behind imported modules: the sources of local ones, the distributions of others."""
+        ...
+
+    def holds(self, fact: Fact) -> bool:
+        """Tell whether the fact still holds: by its stat where that is proof, else by its digest."""
+        ...
+
+
+class Group(Protocol):
+    """Names that share mutable state, encoded together; `reason` is set when they have no exact stored form."""
+
+    names: tuple[str, ...]
+    stream: bytes
+    buffers: list[memoryview]
+    content: str | None
+    reach: Reach
+    reason: Reason | None
+    immutable: bool
+    summary: dict[str, str]
+
+
+class Values(Protocol):
+    """Live values to stored ones and back."""
+
+    def group(self, values: dict[str, Any]) -> list[Group]:
+        """Partition the values into units and encode each; never raises for what a value does."""
+        ...
+
+    def immutable(self, value: Any) -> bool:
+        """Tell cheaply whether nothing reachable from the value can be changed."""
+        ...
+
+    def load(self, artifact: Artifact, names: tuple[str, ...], blobs: Blobs) -> dict[str, Any]:
+        """Decode a saved unit; raise CodecError or StoreError."""
+        ...
+
+    def register(self, value: Any, name: str, lineage: str) -> bool:
+        """Make a function or class of the notebook known, so that others refer to it; False when it is neither."""
+        ...
+
+    def define(self, source: str, name: str, line: int) -> Any:
+        """Execute a definition in the live namespace and return what it makes, leaving the name as it was."""
+        ...
+
+    def intact(self, group: Group) -> bool:
+        """Tell whether the live memory of the group still is what was digested."""
+        ...
+
+
+class Ran(msgspec.Struct):
+    """What executing a cell's source gave: iopub messages in final state, the error, and the wall time in seconds."""
+
+    outputs: list[dict[str, Any]] = []
+    error: tuple[str, str, list[str]] | None = None
+    seconds: float = 0.0
+    live: bool = False
+    result: bool = False
+
+
+class Host(Protocol):
+    """The process that runs cells."""
+
+    namespace: dict[str, Any]
+
+    def names(self) -> list[str]:
+        """Return the names of the namespace that belong to the user."""
+        ...
+
+    async def execute(self, cell: Cell, audience: str) -> Ran:
+        """Run the source; `audience` is client (shown as it comes), cell (shown in its own cell) or nobody."""
+        ...
+
+    def observe(self) -> None:
+        """Start to record what the process does."""
+        ...
+
+    def observed(self) -> Observed:
+        """Stop recording and return what was seen."""
+        ...
+
+    def apply(self, unit: str, state: bytes | None) -> None:
+        """Set a hidden unit of the process, such as `rng:random` or `proc:cwd`; None is the state at start."""
+        ...
+
+
+class Observed(msgspec.Struct):
+    """What the process did while a cell ran.
+
+    `facts` it depended on; `written` and `deleted` absolute paths; `modules` imported; `hidden` units it changed with
+    their new states (None: as at start); `drawn` generators it read before seeding them; `reasons` it is not
+    determined or cannot be undone (network, subprocess, threads, clock, entropy, effect, changed).
+    """
+
+    facts: tuple[Fact, ...] = ()
+    written: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    modules: frozenset[str] = frozenset()
+    hidden: dict[str, bytes | None] = {}
+    drawn: frozenset[str] = frozenset()
+    reasons: tuple[Reason, ...] = ()
+
+
+class Files(Protocol):
+    """The files that cells write."""
+
+    def digest(self, path: str) -> str | None:
+        """Return the digest of the bytes, None when there is no regular file."""
+        ...
+
+    def save(self, path: str, blobs: Blobs, limit: int) -> FileOutput:
+        """Store what stands at the path; over `limit` bytes only its digest is recorded."""
+        ...
+
+    def restore(self, output: FileOutput, blobs: Blobs) -> None:
+        """Put the file back as it was (or take it away, when the run had deleted it); raise StoreError."""
+        ...

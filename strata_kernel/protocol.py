@@ -1,0 +1,232 @@
+"""Every message of the comm `strata`, in both directions, as tagged records; names are camelCase on the wire."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from strata_kernel.domain.cell import Cell, Reason
+from strata_kernel.domain.diagnostic import Diagnostic
+
+PROTOCOL = 1
+TARGET = "strata"
+
+State = Literal[
+    "new",
+    "fresh",
+    "served",
+    "edited",
+    "stale",
+    "servable",
+    "frozen",
+    "always",
+    "running",
+    "queued",
+    "saving",
+    "dispatching",
+    "blocked",
+    "failed",
+    "interrupted",
+]
+STATES: tuple[State, ...] = get_args(State)
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", omit_defaults=True):
+    """What all messages share; a field that is not known is ignored, one that is absent has its default."""
+
+
+# Frontend to kernel
+
+
+class Hello(_Wire, frozen=True, kw_only=True, tag="hello", omit_defaults=False):
+    """The first message: the frontend's protocol and the notebook's path."""
+
+    protocol: int
+    path: str = ""
+
+
+class Document(_Wire, frozen=True, kw_only=True, tag="document", omit_defaults=False):
+    """The whole document, in order, and the active variant of each group."""
+
+    revision: int
+    cells: list[Cell]
+    variants: dict[str, str] = {}
+
+
+class DocumentPatch(_Wire, frozen=True, kw_only=True, tag="document-patch"):
+    """What changed since the former revision: new or edited cells, and the order of all ids when it changed."""
+
+    revision: int
+    cells: list[Cell] = []
+    order: list[str] | None = None
+    variants: dict[str, str] | None = None
+
+
+class RequestPlan(_Wire, frozen=True, kw_only=True, tag="request-plan"):
+    """Ask what running the targets would do; `id` comes back in the answer."""
+
+    id: str
+    targets: list[str] = []
+    mode: Literal["stale", "force"] = "stale"
+
+
+class RequestInspect(_Wire, frozen=True, kw_only=True, tag="request-inspect"):
+    """Ask about a cell or a name."""
+
+    id: str
+    cell: str | None = None
+    name: str | None = None
+
+
+class SetOption(_Wire, frozen=True, kw_only=True, tag="set-option"):
+    """Change options of this session, such as `cascade`."""
+
+    options: dict[str, Any] = {}
+
+
+# Kernel to frontend
+
+
+class Welcome(_Wire, frozen=True, kw_only=True, tag="welcome", omit_defaults=False):
+    """The answer to hello."""
+
+    version: str
+    protocol: int = PROTOCOL
+    options: dict[str, Any] = {}
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A cell in the graph: the names it reads and writes, and the cells it depends on."""
+
+    id: str
+    label: str = ""
+    kind: str = "python"
+    reads: list[str] = []
+    writes: list[str] = []
+    upstream: list[str] = []
+
+
+class Graph(_Wire, frozen=True, kw_only=True, tag="graph", omit_defaults=False):
+    """The graph of one revision of the document."""
+
+    revision: int
+    cells: list[Node]
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How far something long has come."""
+
+    done: float
+    total: float | None = None
+    label: str = ""
+
+
+class CellStatus(_Wire, frozen=True, kw_only=True, tag="cell-status"):
+    """The state of one cell and why it is so."""
+
+    id: str
+    state: State
+    reasons: list[Reason] = []
+    hit: bool | None = None
+    saved_ms: float | None = None
+    worker: str | None = None
+    progress: Progress | None = None
+
+
+class CellOutputs(_Wire, frozen=True, kw_only=True, tag="cell-outputs", omit_defaults=False):
+    """Outputs, as nbformat has them, of a cell that the kernel ran or served on behalf of another."""
+
+    id: str
+    outputs: list[dict[str, Any]]
+    execution_count: int | None = None
+
+
+class Diagnostics(_Wire, frozen=True, kw_only=True, tag="diagnostics", omit_defaults=False):
+    """All findings on one cell; an empty list takes former ones back."""
+
+    id: str
+    items: list[Diagnostic]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One cell of a plan: what would happen to it, why, and how long it took before."""
+
+    cell: str
+    action: Literal["serve", "run", "skip"]
+    reasons: list[Reason] = []
+    seconds: float | None = None
+
+
+class Plan(_Wire, frozen=True, kw_only=True, tag="plan", omit_defaults=False):
+    """The answer to request-plan."""
+
+    id: str
+    steps: list[Step]
+
+
+class Inspection(_Wire, frozen=True, kw_only=True, tag="inspection"):
+    """The answer to request-inspect: a text for people and the records behind it."""
+
+    id: str
+    cell: str | None = None
+    name: str | None = None
+    text: str = ""
+    details: dict[str, Any] = {}
+
+
+class WorkerItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One worker."""
+
+    name: str
+    state: str
+    active: int = 0
+
+
+class Workers(_Wire, frozen=True, kw_only=True, tag="workers", omit_defaults=False):
+    """The workers that cells may name."""
+
+    items: list[WorkerItem]
+
+
+FromFrontend = Hello | Document | DocumentPatch | RequestPlan | RequestInspect | SetOption
+FromKernel = Welcome | Graph | CellStatus | CellOutputs | Diagnostics | Plan | Inspection | Workers
+Message = FromFrontend | FromKernel
+
+
+def decode(message: Any) -> Message | None:
+    """Return the message, or None when it is none that this version understands."""
+    try:
+        decoded: Message = msgspec.convert(message, Message)
+    except (msgspec.ValidationError, RecursionError):
+        return None
+    return decoded
+
+
+def encode(message: Message) -> dict[str, Any]:
+    """Return the message as plain data for `comm.send`."""
+    plain: dict[str, Any] = msgspec.to_builtins(message)
+    return plain
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of all messages."""
+    names = {"FromFrontend": FromFrontend, "FromKernel": FromKernel}
+    (frontend, kernel), components = msgspec.json.schema_components(names.values(), ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "StrataMessage",
+        "description": f"Messages of the comm `{TARGET}`, protocol {PROTOCOL}.",
+        "anyOf": [{"$ref": "#/$defs/FromFrontend"}, {"$ref": "#/$defs/FromKernel"}],
+        "$defs": {"FromFrontend": frontend, "FromKernel": kernel, **components},
+    }
+
+
+def schema_text() -> str:
+    """Return the schema as it is committed."""
+    return json.dumps(schema(), indent=2, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")

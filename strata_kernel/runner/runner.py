@@ -1,0 +1,234 @@
+"""The Python call behind `strata run`, `why`, `dag` and `status`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.report import CellRecord, RunReport, Standing, summarize
+from strata_kernel.domain.state import advance
+from strata_kernel.engine import report
+from strata_kernel.engine.session import Entry, Session
+from strata_kernel.errors import InvocationError, StoreError
+from strata_kernel.protocol import Graph
+from strata_kernel.runner.kernelspec import same_interpreter
+from strata_kernel.runner.notebook import Notebook, read
+from strata_kernel.wiring import Parts, build
+
+if TYPE_CHECKING:
+    from strata_kernel.runner.client import KernelPool as Pool
+
+OnCell = Callable[[CellRecord], None]
+
+
+def _transform(source: str) -> str:
+    from strata_kernel.kernel.transform import transform
+
+    return transform(source)
+
+
+class KernelPool:
+    """Kernels that stay up between runs, one for each folder and kernel name; `close` ends them."""
+
+    def __init__(self) -> None:
+        self._pool: Pool | None = None
+
+    def pool(self) -> Pool:
+        """Return the pool itself; it is made when the first kernel is needed."""
+        if self._pool is None:
+            from strata_kernel.runner.client import KernelPool as Pool
+
+            self._pool = Pool()
+        return self._pool
+
+    def close(self) -> None:
+        """End every kernel."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+
+class Runner:
+    """Runs notebooks of a project; `kernel_pool` keeps kernels across runs.
+
+    `project` is the folder in which kernels start; by default that of each notebook.
+    """
+
+    def __init__(self, project: str | Path | None = None, kernel_pool: KernelPool | None = None) -> None:
+        self.project = Path(project) if project is not None else None
+        self._own = kernel_pool is None
+        self.kernels = kernel_pool or KernelPool()
+
+    def close(self) -> None:
+        """End the kernels that this runner started."""
+        if self._own:
+            self.kernels.close()
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def run(  # noqa: PLR0913
+        self,
+        path: str | Path,
+        force: bool = False,
+        kernel_name: str | None = None,
+        *,
+        timeout: float | None = None,
+        cells: Iterable[str] | None = None,
+        on_cell: OnCell | None = None,
+        output: Path | None = None,
+    ) -> RunReport:
+        """Run a notebook top to bottom and return the report; `timeout` in seconds holds for each cell.
+
+        `cells` names the cells to run (with all above them); `output` is where the notebook is written with its
+        outputs. Raises InvocationError for a bad path, notebook, kernel or store.
+        """
+        start = time.perf_counter()
+        notebook = read(Path(path))
+        parts = self._parts(notebook)
+        wanted = _wanted(notebook, cells)
+        listener = on_cell or (lambda record: None)
+        name = kernel_name or "strata"
+        run = _Run(notebook, parts, listener, output)
+        served = not force and same_interpreter(name) and run.serve(wanted)
+        complete = True
+        if not served:
+            client = self.kernels.pool()
+            complete = client.run(run, folder=self._folder(notebook), name=name, timeout=timeout, force=force, wanted=wanted)
+        return summarize(
+            str(path),
+            run.records,
+            (time.perf_counter() - start) * 1000,
+            complete=complete,
+            diagnostics=[*parts.diagnostics, *run.diagnostics()],
+        )
+
+    def _folder(self, notebook: Notebook) -> Path:
+        return (self.project or notebook.path.parent).absolute()
+
+    def _parts(self, notebook: Notebook) -> Parts:
+        folder = self._folder(notebook)
+        return build(folder, dict(os.environ), _transform, metadata=notebook.metadata, check=True)
+
+    def _walk(self, path: str | Path) -> list[Entry]:
+        notebook = read(Path(path))
+        session = self._parts(notebook).session()
+        session.document(notebook.cells)
+        return session.walk()
+
+    def status(self, path: str | Path) -> list[Standing]:
+        """Return how every cell stands, without running any."""
+        return [_standing(entry) for entry in self._walk(path)]
+
+    def why(self, path: str | Path, cell: str) -> Standing:
+        """Return how one cell, named by id, label or position, stands and why; raise InvocationError when there is none."""
+        entries = self._walk(path)
+        for place, entry in enumerate(entries, 1):
+            if cell in (entry.reading.cell.id, entry.reading.directives.name, str(place), entry.reading.label):
+                return msgspec.structs.replace(_standing(entry), text=report.why(entry))
+        raise InvocationError(f"{path}: there is no cell {cell!r}")
+
+    def graph(self, path: str | Path) -> Graph:
+        """Return the graph of the notebook."""
+        return Graph(revision=0, cells=report.graph(self._walk(path)))
+
+
+class _Run:
+    """One run of one notebook: what was asked, and what became of each cell."""
+
+    def __init__(self, notebook: Notebook, parts: Parts, on_cell: OnCell, output: Path | None) -> None:
+        self.notebook, self.parts, self.on_cell, self.output = notebook, parts, on_cell, output
+        self.session: Session = parts.session()
+        self.session.document(notebook.cells)
+        self.records: list[CellRecord] = []
+
+    def record(self, record: CellRecord) -> None:
+        """Keep a record and pass it on."""
+        self.records.append(record)
+        self.on_cell(record)
+
+    def serve(self, wanted: set[str]) -> bool:
+        """Serve every wanted cell from the store; False, with nothing said or written, when one of them must run."""
+        state: dict[str, Any] = {}
+        entries: list[tuple[Entry, float]] = []
+        for cell in self.session.cells:
+            if cell.id not in wanted:
+                break
+            begun = time.perf_counter()
+            if not cell.source.strip():
+                continue
+            entry = self.session.look(cell, state)
+            if entry.manifest is None:
+                return False
+            try:
+                self._restore_files(entry)
+            except StoreError:
+                return False
+            state = advance(state, entry.manifest, cell.id)
+            entries.append((entry, time.perf_counter() - begun))
+        if self.output is not None:
+            from strata_kernel.runner.writing import write_served
+
+            write_served(self.notebook, [e for e, _ in entries], self.parts.store, self.output)
+        for entry, seconds in entries:
+            self.record(served_record(entry, seconds))
+        return True
+
+    def _restore_files(self, entry: Entry) -> None:
+        assert entry.manifest is not None
+        for file in entry.manifest.files:
+            if self.parts.files.digest(file.path) != file.digest:
+                self.parts.files.restore(file, self.parts.store)
+
+    def diagnostics(self) -> list[Any]:
+        """Return the findings on the directives of all cells."""
+        found = []
+        for cell in self.session.cells:
+            items = self.parts.read(cell).directives.diagnostics
+            found += [msgspec.structs.replace(d, cell=cell.id) for d in items]
+        return found
+
+
+def served_record(entry: Entry, seconds: float) -> CellRecord:
+    """Return the record of a cell that was served."""
+    manifest = entry.manifest
+    assert manifest is not None
+    return CellRecord(
+        cell_id=entry.reading.cell.id,
+        cell_name=entry.reading.label,
+        status="cached",
+        cache_key=manifest.key,
+        duration_ms=seconds * 1000,
+        saved_ms=manifest.seconds * 1000,
+        worker="local",
+        reasons=list(manifest.reasons),
+    )
+
+
+def _wanted(notebook: Notebook, cells: Iterable[str] | None) -> set[str]:
+    """Return the ids of the cells to run: all, or those named and every one above."""
+    code = [c.id for c in notebook.cells if c.kind == "code"]
+    if cells is None:
+        return set(code)
+    named = set(cells)
+    if unknown := named - set(code):
+        raise InvocationError(f"{notebook.path}: there is no cell {sorted(unknown)[0]!r}")
+    last = max(code.index(c) for c in named)
+    return set(code[: last + 1])
+
+
+def _standing(entry: Entry) -> Standing:
+    state, reasons = report.state(entry, None)
+    merged: tuple[Reason, ...] = tuple(dict.fromkeys((*entry.reasons, *reasons)))
+    return Standing(
+        cell_id=entry.reading.cell.id, cell_name=entry.reading.label, state=state, reasons=list(merged)
+    )

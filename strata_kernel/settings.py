@@ -1,0 +1,318 @@
+"""The settings: one typed record, documented by its fields, and one loader that never raises on what users wrote."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from strata_kernel.domain.diagnostic import Diagnostic, nearest
+
+FILE_NAME = "strata.toml"
+DIRECTORY_FILE_NAME = "notebook.toml"
+
+#: Values under such names are blanked when settings are saved.
+SECRET_WORDS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL")
+
+Bytes = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+
+
+def default_store() -> str:
+    """Return the store's place in the user's cache folder."""
+    import platformdirs
+
+    return platformdirs.user_cache_dir("strata", appauthor=False)
+
+
+class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[cache]`."""
+
+    store: Annotated[
+        str,
+        Meta(
+            description="Folder of the store; relative paths start at the file that says so.",
+            extra={"default": "`strata` in the user's cache folder"},
+        ),
+    ] = msgspec.field(default_factory=default_store)
+    remote: Annotated[str | None, Meta(description="Second store that is shared: a folder or a URL.")] = None
+    max_bytes: Annotated[Bytes, Meta(description="Size above which the least recently used results are collected.")] = (
+        20_000_000_000
+    )
+    cascade: Annotated[
+        Literal["auto", "ask", "off"],
+        Meta(description="Run stale cells that a cell needs: `auto` (asks before long ones), `ask` (always) or `off`."),
+    ] = "auto"
+    ask_above_seconds: Annotated[
+        float, Meta(ge=0, description="With `auto`, ask when earlier durations add up to more than this.")
+    ] = 30.0
+    min_runtime_ms: Annotated[
+        float, Meta(ge=0, description="Values of cells that ran shorter are recomputed when needed instead of saved.")
+    ] = 5.0
+    file_limit_bytes: Annotated[
+        Bytes, Meta(description="Files written by a cell are restored from the store up to this size.")
+    ] = 64 * 2**20
+    max_artifact_bytes: Annotated[
+        Bytes, Meta(description="Values above this size are recomputed when needed instead of saved.")
+    ] = 10_000_000_000
+
+
+class AiSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[ai]`; keys of providers come from the environment, never from a file."""
+
+    model: Annotated[str | None, Meta(description="Model of prompt cells that name none.")] = None
+    base_url: Annotated[str | None, Meta(description="Address of an OpenAI-compatible server.")] = None
+    timeout_seconds: Annotated[Seconds, Meta(description="Limit for one model call.")] = 60.0
+
+
+Table = dict[str, Any]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings as they hold for one notebook."""
+
+    worker: Annotated[str | None, Meta(description="Worker of cells that name none.")] = None
+    timeout: Annotated[Seconds | None, Meta(description="Limit in seconds for cells that name none.")] = None
+    env: Annotated[dict[str, str], Meta(description="Environment variables of the notebook's cells.")] = {}
+    cache: CacheSettings = msgspec.field(default_factory=CacheSettings)
+    ai: AiSettings = msgspec.field(default_factory=AiSettings)
+    workers: Annotated[tuple[Table, ...], Meta(description="Declared workers.")] = ()
+    mounts: Annotated[tuple[Table, ...], Meta(description="Declared mounts.")] = ()
+    connections: Annotated[dict[str, Table], Meta(description="Declared database connections.")] = {}
+    variant_group: Annotated[tuple[Table, ...], Meta(description="The active variant of each group.")] = ()
+
+
+TABLES: dict[str, type[msgspec.Struct]] = {"cache": CacheSettings, "ai": AiSettings}
+_PATHS = (("cache", "store"), ("cache", "remote"))
+_NAMED = {"workers": "name", "mounts": "name", "variant_group": "group"}
+
+
+class _Source(msgspec.Struct, frozen=True):
+    """One place that settings come from: `base` anchors relative paths, `text` means that every value is a string."""
+
+    origin: str
+    tables: Mapping[str, Any]
+    base: Path
+    text: bool = False
+    shared: bool = False
+
+
+def load_settings(
+    start: Path | None,
+    environ: Mapping[str, str],
+    metadata: Mapping[str, Any] | None = None,
+    flags: Mapping[str, Any] | None = None,
+    user_config: Path | None = None,
+) -> tuple[Settings, list[Diagnostic]]:
+    """Return the settings for a notebook in (or at) `start`, and what was wrong with them.
+
+    Later sources win: defaults, user config, strata.toml, environment, `strata` in the notebook's metadata, flags.
+    """
+    found: list[Diagnostic] = []
+    values: dict[str, Any] = {}
+    for source in _sources(start, environ, metadata, flags, user_config, found):
+        _apply(source, values, found)
+    for table, record in TABLES.items():
+        if table in values:
+            values[table] = record(**values[table])
+    return Settings(**values), found
+
+
+def _sources(
+    start: Path | None,
+    environ: Mapping[str, str],
+    metadata: Mapping[str, Any] | None,
+    flags: Mapping[str, Any] | None,
+    user_config: Path | None,
+    found: list[Diagnostic],
+) -> Iterator[_Source]:
+    here = Path.cwd()
+    folder = here if start is None else start.absolute() if start.is_dir() else start.absolute().parent
+    files = [user_config if user_config is not None else _user_config()]
+    if start is not None:
+        files += [p for d in (folder, *folder.parents) if (p := d / FILE_NAME).is_file()][:1]
+        files.append(folder / DIRECTORY_FILE_NAME)
+    for path in files:
+        if path.is_file():
+            tables = _read(path, found)
+            yield _Source(str(path), tables, path.absolute().parent, shared=path.name == DIRECTORY_FILE_NAME)
+    yield _Source("the environment", _from_environment(environ), here, text=True)
+    if metadata is not None:
+        yield _Source("the notebook's metadata", metadata, folder)
+    if flags is not None:
+        yield _Source("the command line", flags, here)
+
+
+def _user_config() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("strata", appauthor=False)) / "config.toml"
+
+
+def _read(path: Path, found: list[Diagnostic]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        found.append(Diagnostic("settings_unreadable", f"{path} is not used: {error}", "error"))
+        return {}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Gather STRATA_<TABLE>_<KEY> (and STRATA_WORKER, STRATA_TIMEOUT); empty ones count as unset."""
+    tables: dict[str, Any] = {}
+    for name in sorted(environ):
+        prefix, _, rest = name.partition("_")
+        if prefix != "STRATA" or not environ[name]:
+            continue
+        table, _, key = rest.partition("_")
+        if key and table.lower() in TABLES:
+            tables.setdefault(table.lower(), {})[key.lower()] = environ[name]
+        elif key and table == "ENV":
+            tables.setdefault("env", {})[key] = environ[name]
+        elif rest in ("WORKER", "TIMEOUT"):
+            tables[rest.lower()] = environ[name]
+    return tables
+
+
+def _apply(source: _Source, values: dict[str, Any], found: list[Diagnostic]) -> None:
+    """Lay one source over the values; report what cannot be used and leave the former value in place."""
+    types = {f.name: f.type for f in msgspec.structs.fields(Settings)}
+    for key, value in source.tables.items():
+        if key not in types:
+            # A Strata directory's file holds much else; only a near miss of ours there would be a guess.
+            if not source.shared:
+                found.append(_unknown(source, str(key), str(key), types))
+        elif key in TABLES:
+            if isinstance(value, Mapping):
+                _apply_table(source, key, value, values.setdefault(key, {}), found)
+            else:
+                found.append(_malformed(source, key, "a table is expected"))
+        elif (converted := _converted(source, key, value, types[key], found)) is not _BAD:
+            values[key] = _merged(key, values.get(key), converted)
+
+
+def _apply_table(
+    source: _Source, table: str, given: Mapping[str, Any], values: dict[str, Any], found: list[Diagnostic]
+) -> None:
+    types = {f.name: f.type for f in msgspec.structs.fields(TABLES[table])}
+    for key, value in given.items():
+        if key not in types:
+            found.append(_unknown(source, f"{table}.{key}", str(key), types, table))
+            continue
+        converted = _converted(source, f"{table}.{key}", value, types[key], found)
+        if converted is not _BAD:
+            values[key] = _anchored(converted, source.base) if (table, key) in _PATHS else converted
+
+
+_BAD: Any = object()
+
+
+def _converted(source: _Source, key: str, value: Any, kind: Any, found: list[Diagnostic]) -> Any:
+    try:
+        if isinstance(value, float) and value.is_integer():
+            try:
+                return msgspec.convert(int(value), kind)  # TOML reads 20e9 as a float
+            except msgspec.ValidationError:
+                pass
+        return msgspec.convert(value, kind, strict=not source.text)
+    except (msgspec.ValidationError, RecursionError) as error:
+        found.append(_malformed(source, key, str(error)))
+        return _BAD
+
+
+def _anchored(path: str | None, base: Path) -> str | None:
+    if not path or "://" in path:
+        return path
+    try:
+        return str(base / Path(path).expanduser())
+    except RuntimeError:  # a home that cannot be told
+        return str(base / path)
+
+
+def _merged(key: str, old: Any, new: Any) -> Any:
+    """Merge tables key by key and lists of tables by their names; anything else is replaced."""
+    if old is None:
+        return new
+    if isinstance(new, dict):
+        return {**old, **new}
+    if key in _NAMED:
+        name = _NAMED[key]
+        fresh = {table.get(name) for table in new}
+        return (*(table for table in old if table.get(name) not in fresh), *new)
+    return new
+
+
+def _unknown(source: _Source, path: str, key: str, known: Mapping[str, Any], table: str = "") -> Diagnostic:
+    guess = nearest(key, known)
+    shown = f"STRATA_{path.replace('.', '_').upper()}" if source.text else path
+    if guess is not None:
+        guess = f"{table}.{guess}" if table else guess
+        guess = f"STRATA_{guess.replace('.', '_').upper()}" if source.text else guess
+    hint = f"; did you mean {guess}?" if guess else ""
+    return Diagnostic("setting_unknown", f"{source.origin}: unknown setting {shown}{hint}", suggestion=guess)
+
+
+def _malformed(source: _Source, path: str, why: str) -> Diagnostic:
+    return Diagnostic("setting_malformed", f"{source.origin}: {path} is not used: {why}", "error")
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a value under this name must not be written to a file."""
+    return any(word in name.upper() for word in SECRET_WORDS)
+
+
+def rewrite(text: str, changes: Mapping[str, Any]) -> str:
+    """Return the TOML text with the changes in it (None removes a key); the rest stays as it is, comments included.
+
+    Secrets in `[env]` are blanked. Raises ValueError when the text is not TOML.
+    """
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    _change(document, changes, tomlkit.table)
+    env = document.get("env")
+    if isinstance(env, dict):
+        for name in env:
+            if is_secret(name) and env[name] != "":
+                env[name] = ""
+    return tomlkit.dumps(document)
+
+
+def _change(target: Any, changes: Mapping[str, Any], table: Callable[[], Any]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, Mapping):
+            if not isinstance(target.get(key), dict):
+                target[key] = table()
+            _change(target[key], value, table)
+        elif target.get(key) != value:
+            target[key] = value
+
+
+def reference() -> str:
+    """Return the table of all settings in Markdown, made from the records above."""
+    rows = ["| setting | environment | default | meaning |", "|---|---|---|---|"]
+    tables: list[tuple[str, type[msgspec.Struct]]] = [("", Settings), *TABLES.items()]
+    for table, record in tables:
+        for field in msgspec.structs.fields(record):
+            if not table and field.name in TABLES:
+                continue
+            path = f"{table}.{field.name}" if table else field.name
+            variable = path.replace(".", "_").upper() if table or field.name in ("worker", "timeout") else ""
+            shown = f"`STRATA_{variable}`" if variable else "`STRATA_ENV_<NAME>`" if field.name == "env" else ""
+            default, meaning = _described(field)
+            rows.append(f"| `{path}` | {shown} | {default} | {meaning} |")
+    return "\n".join(rows) + "\n"
+
+
+def _described(field: msgspec.structs.FieldInfo) -> tuple[str, str]:
+    meanings = [m for m in getattr(field.type, "__metadata__", ()) if isinstance(m, Meta)]
+    extra: dict[str, Any] = next((m.extra for m in meanings if m.extra), {})
+    value = None if field.default is msgspec.NODEFAULT else field.default
+    text = "" if value in (None, (), {}) else f"`{value}`"
+    return extra.get("default", text), next(m.description for m in meanings if m.description)

@@ -1,0 +1,66 @@
+"""The world outside the notebook, as the engine asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+from strata_kernel.domain.manifest import Fact
+from strata_kernel.world.dists import Distributions
+from strata_kernel.world.env import Environment
+from strata_kernel.world.files import Files
+from strata_kernel.world.modules import LocalModules
+
+
+class LocalWorld:
+    """This machine's files, environment, modules and distributions; implements the `World` port."""
+
+    def __init__(
+        self, roots: Sequence[str], environ: Mapping[str, str] | None = None, path: Sequence[str] | None = None
+    ) -> None:
+        self.files = Files()
+        self.environment = Environment(os.environ if environ is None else environ)
+        self.modules = LocalModules(roots, path)
+        self.distributions = Distributions(path)
+
+    def observe(self, kind: str, name: str) -> Fact | None:
+        """Return the fact as it holds now, None when it cannot be told."""
+        match kind:
+            case "file":
+                return self.files.observe_file(name)
+            case "absent":
+                return None if os.path.lexists(name) else Fact("absent", name)
+            case "dir":
+                return self.files.observe_dir(name)
+            case "env":
+                return self.environment.observe(name)
+            case "module":
+                return self.modules.observe(name)
+            case "dist":
+                return self.distributions.observe(name)
+        return None
+
+    def holds(self, fact: Fact) -> bool:
+        """Tell whether the fact still holds: by its stat where that is proof, else by its digest."""
+        match fact.kind:
+            case "file":
+                return self.files.holds_file(fact)
+            case "dir":
+                return self.files.holds_dir(fact)
+            case "absent":
+                return not os.path.lexists(fact.name)
+        found = self.observe(fact.kind, fact.name)
+        return found is not None and found.digest == fact.digest
+
+    def facts_of(self, modules: Iterable[str]) -> tuple[Fact, ...]:
+        """Return the facts behind a set of imported modules: local sources, missing ones, distributions."""
+        names = sorted(set(modules))
+        found = []
+        for name in names:
+            fact = self.modules.observe(name)
+            # External names are pinned by their distribution; a name of the standard library has none.
+            if fact.digest != "external":
+                found.append(fact)
+        for name, version in self.distributions.distributions_of(names).items():
+            found.append(Fact("dist", name, version))
+        return tuple(found)

@@ -1,0 +1,48 @@
+"""A warm process that forks kernels: the libraries below every kernel are imported once, the kernel's own module in each child.
+
+One JSON request a line on stdin ({module, connection, cwd, env, log}), one JSON answer ({pid}) a line on stdout.
+"""
+import gc
+import json
+import os
+import runpy
+import signal
+import sys
+
+
+def become_kernel(request):
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    sys.path[0] = request["cwd"]
+    sys.argv = [request["module"], "-f", request["connection"]]
+    __import__("random").seed()
+    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+
+
+def main():
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for name in ("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "IPython", "zmq.eventloop.zmqstream", "debugpy", "jedi", "comm"):
+        __import__(name)
+    gc.freeze()
+    for line in iter(sys.stdin.readline, ""):
+        request = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            answers.close()
+            become_kernel(request)
+            return  # through the interpreter's own end: a kernel drains its store in atexit hooks
+        answers.write(json.dumps({"pid": pid}) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

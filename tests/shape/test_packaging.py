@@ -1,0 +1,86 @@
+"""What the wheel puts into an environment: a kernelspec, a lab extension and a server extension that load."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PREFIX = Path(sys.prefix)
+
+
+def test_kernelspec() -> None:
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    spec = KernelSpecManager().get_kernel_spec("strata")
+    assert spec.display_name == "Strata (Python 3)"
+    assert spec.language == "python"
+    assert spec.env == {"PYTHONHASHSEED": "0"}
+    assert spec.argv[1:] == ["-m", "strata_kernel.kernel", "-f", "{connection_file}"]
+    assert {p.name for p in Path(spec.resource_dir).iterdir()} >= {"logo-32x32.png", "logo-64x64.png", "logo-svg.svg"}
+
+
+def test_lab_extension() -> None:
+    folder = PREFIX / "share" / "jupyter" / "labextensions" / "strata-labextension"
+    if not folder.exists():
+        pytest.skip("not installed in this environment")
+    package = json.loads((folder / "package.json").read_text())
+    assert (folder / package["jupyterlab"]["_build"]["load"]).is_file()
+    assert json.loads((folder / "install.json").read_text())["packageName"] == "strata-jupyter"
+
+
+@pytest.mark.timeout(120)
+def test_lab_serves_the_extension(tmp_path: Path) -> None:
+    home = {f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--port=0",
+        "--IdentityProvider.token=",
+    ]
+    command += ["--LabApp.news_url=", f"--notebook-dir={tmp_path}"]
+    log = tmp_path / "log"
+    with log.open("wb") as sink:
+        server = subprocess.Popen(
+            command, env={**os.environ, **home}, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
+        )
+    try:
+        deadline = time.monotonic() + 90
+        while not (match := re.search(r"http://(?:localhost|127\.0\.0\.1):\d+/", log.read_text())):
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        page = urllib.request.urlopen(match[0] + "lab", timeout=30).read().decode()
+        assert '"strata-labextension"' in page
+        entry = match[0] + "lab/extensions/strata-labextension/static/remoteEntry.js"
+        assert b"strata-labextension" in urllib.request.urlopen(entry, timeout=30).read()
+        assert "strata_labextension | extension was successfully loaded" in log.read_text()
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def test_server_extension() -> None:
+    module: Any = import_module("strata_labextension")
+    assert module._jupyter_server_extension_points() == [{"module": "strata_labextension"}]
+    assert module._jupyter_labextension_paths()[0]["dest"] == "strata-labextension"
+    lines: list[str] = []
+
+    class App:
+        class log:
+            info = staticmethod(lines.append)
+
+    module._load_jupyter_server_extension(App)
+    assert len(lines) == 1
