@@ -135,8 +135,8 @@ class Host(Protocol):
         """Start to record what the process does."""
         ...
 
-    def observed(self) -> Observed:
-        """Stop recording and return what was seen."""
+    def observed(self, candidates: Iterable[Any]) -> Observed:
+        """Stop recording and return what was seen; `candidates` are values that may name files read unseen."""
         ...
 
     def apply(self, unit: str, state: bytes | None) -> None:
@@ -147,13 +147,14 @@ class Host(Protocol):
 class Observed(msgspec.Struct):
     """What the process did while a cell ran.
 
-    `facts` it depended on; `written` and `deleted` absolute paths; `modules` imported; `hidden` units it changed with
+    `facts` it depended on; `written`, `made` (folders) and `deleted` absolute paths; `modules` imported; `hidden` units it changed with
     their new states (None: as at start); `drawn` generators it read before seeding them; `reasons` it is not
     determined or cannot be undone (network, subprocess, threads, clock, entropy, effect, changed).
     """
 
     facts: tuple[Fact, ...] = ()
     written: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     modules: frozenset[str] = frozenset()
     hidden: dict[str, bytes | None] = {}

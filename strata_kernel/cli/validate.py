@@ -29,5 +29,7 @@ def execute(options: argparse.Namespace) -> int:
         print(json_line(diagnostic) if options.format == "json" else diagnostic_line(diagnostic))
     errors = sum(diagnostic.severity == "error" for diagnostic in found)
     if options.format == "human":
-        print(f"{options.notebook}: {len(found)} findings, {errors} errors" if found else f"{options.notebook}: valid")
+        print(
+            f"{options.notebook}: {'invalid' if errors else 'valid'}" + (f", findings: {len(found)}" if found else "")
+        )
     return 1 if errors else 0

@@ -1,0 +1,1 @@
+"""Values in exact stored form: units, their digests, and the definitions that they refer to."""

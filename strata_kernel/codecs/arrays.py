@@ -7,7 +7,7 @@ from pickle import PickleBuffer
 from typing import Any
 
 from strata_kernel.codecs import rebuild
-from strata_kernel.codecs.refuse import Refused, refusal
+from strata_kernel.codecs.refuse import Refused
 from strata_kernel.codecs.trace import Region, Trace
 
 _SIMPLE = frozenset("biufcSUMmV?")
@@ -59,17 +59,25 @@ def reduce_region(region: Region, trace: Trace) -> Any:
 def reduce_subclass(array: Any, trace: Trace) -> Any:
     """Reduce an instance of an ndarray subclass: pickle's own way loses attributes and aliasing."""
     numpy = sys.modules["numpy"]
-    cls = type(array)
+    cls: Any = type(array)
     masked = "numpy.ma" in sys.modules and isinstance(array, numpy.ma.MaskedArray)
-    if not masked and (cls.__reduce__ is not numpy.ndarray.__reduce__ or cls.__setstate__ is not numpy.ndarray.__setstate__):
+    own = (cls.__reduce__, cls.__setstate__) != (numpy.ndarray.__reduce__, numpy.ndarray.__setstate__)
+    if own and not masked:
         if array.nbytes:
-            trace.span(*numpy.lib.array_utils.byte_bounds(array), False)
+            low, high = numpy.lib.array_utils.byte_bounds(array)
+            trace.span(low, high, False)
         return array.__reduce_ex__(5)
     plain = numpy.ndarray.view(array, numpy.ndarray)
     state = getattr(array, "__dict__", None)
     if not state:
         return rebuild.subclass, (plain, cls)
     return rebuild.subclass, (plain, cls), dict(state), None, None, rebuild.fill_attributes
+
+
+def reduce_dtype(dtype: Any, trace: Trace) -> Any:
+    """Reduce to text where that says all: the interpreter then has one object for it, as before."""
+    code = "O" if dtype.char == "O" and not dtype.metadata else _dtype_code(dtype)
+    return dtype.__reduce_ex__(5) if code is dtype else (sys.modules["numpy"].dtype, (code,))
 
 
 def reduce_scalar(scalar: Any, trace: Trace) -> Any:
@@ -99,7 +107,8 @@ def _window(array: Any, region: Region, code: Any) -> Any:
 
 def _reduce_objects(array: Any, trace: Trace) -> Any:
     if array.nbytes:
-        trace.span(*sys.modules["numpy"].lib.array_utils.byte_bounds(array), False)
+        low, high = sys.modules["numpy"].lib.array_utils.byte_bounds(array)
+        trace.span(low, high, False)
     make, args, state = array.__reduce__()
     return make, args, (state, bool(array.flags.writeable)), None, None, rebuild.fill_objects
 
@@ -118,7 +127,7 @@ def _check_owner(array: Any, trace: Trace) -> None:
     numpy = sys.modules["numpy"]
     owner = array.base
     while isinstance(owner, numpy.ndarray):
-        if refusal(type(owner)):
+        if isinstance(owner, numpy.memmap):
             raise Refused("numpy.memmap")
         if owner.base is None:
             return

@@ -90,5 +90,3 @@ def _part(value: object, owner: object, definitions: Definitions, reach: Reached
     except Exception:
         return id(value)
     return unit_content(pickler.out.getvalue(), pickler.buffers)
-
-

@@ -33,7 +33,7 @@ def reduce_leave(mark: _Leave, trace: Trace) -> Any:
     return rebuild.marker, ()
 
 
-MARKS = {_Enter: reduce_enter, _Leave: reduce_leave}
+MARKS: dict[type, Any] = {_Enter: reduce_enter, _Leave: reduce_leave}
 
 
 def reduce_block(block: Any, trace: Trace) -> Any:
@@ -53,6 +53,11 @@ def reduce_frame(frame: Any, trace: Trace) -> Any:
     if len(reduced) > 2 and isinstance(reduced[2], dict) and reduced[2].get("_metadata") is type(frame)._metadata:
         del reduced[2]["_metadata"]
     return reduced
+
+
+def reduce_single(series: Any, trace: Trace) -> Any:
+    """Reduce the holder of a series' values to its block: pandas' own state has no block to tell the family of."""
+    return rebuild.single, (type(series), series.blocks[0], series.axes[0])
 
 
 def reduce_index(index: Any, trace: Trace) -> Any:
@@ -83,7 +88,7 @@ def _settled(reduced: Any) -> Any:
     state = reduced[2]
     if isinstance(state, tuple):
         parts = (_uncached(part) if type(part) is dict else part for part in state)
-        state = tuple(part for part in parts if part != {} or type(part) is not dict)
+        state = tuple(part for part in parts if type(part) is not dict or part)
     elif type(state) is dict:
         state = _uncached(state)
     return (*reduced[:2], state, *reduced[3:])

@@ -9,6 +9,7 @@ import types
 from typing import Any
 
 from strata_kernel.codecs import rebuild
+from strata_kernel.codecs.ordering import frozen_order
 from strata_kernel.codecs.refuse import Refused, shown
 from strata_kernel.codecs.source import Definitions, recorded
 from strata_kernel.codecs.trace import Trace
@@ -59,6 +60,8 @@ def function_by_value(func: types.FunctionType, trace: Trace) -> Any:
         "__kwdefaults__": func.__kwdefaults__,
         "__annotations__": func.__annotations__,
     }
+    if module is not None and func.__module__ == module:
+        del state["__module__"]
     if func.__doc__ == _docstring(func.__code__):
         del state["__doc__"]
     parameters = getattr(func, "__type_params__", ())
@@ -95,7 +98,21 @@ def _unshared(constant: Any) -> Any:
         return constant.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass")
     if type(constant) is tuple:
         return tuple(map(_unshared, constant))
+    if type(constant) is frozenset:
+        return Frozen(list(map(_unshared, frozen_order(constant))))
     return constant
+
+
+class Frozen:
+    """A frozen set among the constants of code, by the order of its making."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+
+def reduce_frozen(frozen: Frozen, trace: Trace) -> Any:
+    """Reduce to the making of the set: the pickler's own way may change the order in which a loop walks it."""
+    return frozenset, (frozen.items,)
 
 
 def _docstring(code: types.CodeType) -> str | None:
@@ -182,7 +199,7 @@ def nested(obj: Any, trace: Trace) -> Any:
         holder, found = found, vars(found).get(part, _MISSING) if isinstance(found, type) else _MISSING
     if isinstance(found, (staticmethod, classmethod)):
         found = found.__func__
-    if found is not obj or outer is trace.owner and not isinstance(obj, type):
+    if found is not obj or (outer is trace.owner and not isinstance(obj, type)):
         return None
     if getattr(holder, path[-1], None) is not obj:
         return None

@@ -30,9 +30,11 @@ _SHARED = frozenset(
         "ipaddress._IPAddressBase", "logging.Logger", "numpy.dtype", "numpy.generic", "numpy.ufunc",
         "pandas.core.dtypes.base.ExtensionDtype", "pandas.api.extensions.ExtensionDtype", "pandas.Index",
         "pandas.core.indexes.base.Index", "pandas.Timestamp", "pandas.Timedelta", "pandas.Period", "pandas.Interval",
-        "pandas._libs.tslibs.period._Period", "pandas._libs.tslibs.nattype._NaT", "pandas._libs.tslibs.offsets.BaseOffset",
+        "pandas._libs.tslibs.period._Period", "pandas._libs.tslibs.nattype._NaT",
+        "pandas._libs.tslibs.offsets.BaseOffset",
         "pandas._libs.interval.IntervalMixin", "pandas._libs.missing.NAType", "operator.itemgetter",
-        "operator.attrgetter", "operator.methodcaller", "polars.datatypes.classes.DataType", "torch.dtype", "torch.device",
+        "operator.attrgetter", "operator.methodcaller", "polars.datatypes.classes.DataType", "torch.dtype",
+        "torch.device",
         "torch.layout", "torch.memory_format", "torch.Size", "typing.TypeVar", "typing._Final", "typing.ParamSpec",
         "pandas._libs.internals.BlockValuesRefs",
     }
@@ -65,9 +67,9 @@ def _named(cls: type, fixed: bool) -> bool:
 
 def is_immutable(value: object, depth: int = _DEPTH) -> bool:
     """Tell, cheaply, that nothing in the value can be changed; False when that would take long to find out."""
-    cls = type(value)
+    cls: Any = type(value)
     if cls in ATOMS:
-        return cls is not types.MethodType and cls is not types.BuiltinFunctionType or _module_level(value)
+        return cls not in (types.MethodType, types.BuiltinFunctionType) or _module_level(value)
     if cls in FROZEN:
         if not depth or len(value) > _WIDTH:  # type: ignore[arg-type]
             return False
@@ -81,7 +83,7 @@ def _module_level(value: object) -> bool:
 
 def shareable(value: object) -> bool:
     """Tell that two names that both reach this object do not share state by that alone."""
-    cls = type(value)
+    cls: Any = type(value)
     if cls in ATOMS or cls in FROZEN or isinstance(value, type) or _named(cls, False):
         return True
     if cls is types.FunctionType:
@@ -94,7 +96,8 @@ def reduces_by_default(cls: type) -> bool:
     """Tell that the type leaves its pickling to `object`, which never answers with the name of a global."""
     if cls in copyreg.dispatch_table:
         return False
-    return cls.__reduce_ex__ is object.__reduce_ex__ and cls.__reduce__ is object.__reduce__
+    found: Any = cls
+    return bool(found.__reduce_ex__ is object.__reduce_ex__ and found.__reduce__ is object.__reduce__)
 
 
 def _is_global(cls: type, value: Any) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
+import operator
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -10,10 +12,12 @@ from typing import Any
 _LINEAR_PROBES = 9
 _PERTURB_SHIFT = 5
 _MASK = (1 << 64) - 1
+#: How many orders of insertion to try for a frozen set.
+_TRIED = 5040
 
 
-def reorderings(objects: Iterable[Any]) -> list[tuple[set[Any], bool, list[Any]]]:
-    """Return, for each set that pickle would walk otherwise, whether to presize it and the order in which to refill it."""
+def reorderings(objects: Iterable[Any]) -> list[tuple[set[Any], int, list[Any]]]:
+    """Return, for each set that pickle would walk otherwise, its table's size and the order in which to refill it."""
     found = []
     for candidate in objects:
         if type(candidate) is set and len(candidate) > 1:
@@ -25,23 +29,40 @@ def reorderings(objects: Iterable[Any]) -> list[tuple[set[Any], bool, list[Any]]
     return found
 
 
+def refill(target: set[Any], size: int, items: list[Any]) -> None:
+    """Empty the set and insert the items, in this order, into a table that has `size` slots from the start."""
+    target.clear()
+    # A set makes room at once for twice what a dict brings, from five items on: bring just as many, or pad.
+    least, most = (5 if size == 16 else size // 4), size // 2 - 1
+    first, rest = items[:most], items[most:]
+    padding = [object() for _ in range(least - len(first))] if size > 8 else []
+    target.update(dict.fromkeys([*first, *padding]))
+    target.update(rest)
+    for pad in padding:
+        target.discard(pad)
+
+
+def frozen_order(original: frozenset[Any]) -> list[Any]:
+    """Return the items of a small frozen set in an order in which it can be made to be walked as it is."""
+    walk = list(original)
+    for items in itertools.islice(itertools.permutations(walk), _TRIED):
+        if _same(list(frozenset(items)), walk):
+            return list(items)
+    return walk
+
+
 def _same(left: list[Any], right: list[Any]) -> bool:
-    return len(left) == len(right) and all(map(_is, left, right))
+    return len(left) == len(right) and all(map(operator.is_, left, right))
 
 
-def _is(left: object, right: object) -> bool:
-    return left is right
-
-
-def _recipe(original: set[Any], walk: list[Any]) -> tuple[bool, list[Any]] | None:
-    order = _insertion_order(original, walk)
-    for items in (order, walk) if order is not None else (walk,):
-        for presize in (False, True):
-            trial: set[Any] = set()
-            trial.update(dict.fromkeys(items) if presize else items)
-            if _same(list(trial), walk):
-                return presize, items
-    return None
+def _recipe(original: set[Any], walk: list[Any]) -> tuple[int, list[Any]] | None:
+    placed = _placed(original, walk)
+    if placed is None:
+        return None
+    size, order = placed
+    trial: set[Any] = set()
+    refill(trial, size, order)
+    return placed if _same(list(trial), walk) else None
 
 
 class _Set(ctypes.Structure):
@@ -55,8 +76,8 @@ class _Set(ctypes.Structure):
     ]
 
 
-def _insertion_order(original: set[Any], walk: list[Any]) -> list[Any] | None:
-    """Return an order in which every element finds the slots that it passed over taken, None when there is none.
+def _placed(original: set[Any], walk: list[Any]) -> tuple[int, list[Any]] | None:
+    """Return the table's size and an order in which every element finds the slots that it passed over taken.
 
     The slots are read from CPython's table, whose layout has been the same since 3.7; what does not look like it is
     left alone, and the caller tries the order out in any case.
@@ -64,32 +85,37 @@ def _insertion_order(original: set[Any], walk: list[Any]) -> list[Any] | None:
     if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
         return None
     head = _Set.from_address(id(original))
-    mask = head.mask
-    if head.used != len(walk) or mask & (mask + 1) or mask < 7 or not head.table:
+    size = head.mask + 1
+    if head.used != len(walk) or size & (size - 1) or not 8 <= size <= 1 << 40 or not head.table:
         return None
-    table = (ctypes.c_size_t * (2 * (mask + 1))).from_address(head.table)
-    by_id = {id(item): item for item in walk}
-    slots = [by_id.get(table[2 * slot]) if table[2 * slot] in by_id else _Set for slot in range(mask + 1)]
-    hashes = [table[2 * slot + 1] for slot in range(mask + 1)]
-    passed = {slot: _passed(slot, hashes[slot], mask) for slot in range(mask + 1) if slots[slot] is not _Set}
-    if any(path is None for path in passed.values()):
-        return None
+    table = (ctypes.c_size_t * (2 * size)).from_address(head.table)
+    keys, hashes = table[::2], table[1::2]
+    items = {id(item): item for item in walk}
+    passed: dict[int, list[int]] = {}
+    for slot, key in enumerate(keys):
+        if key in items:
+            path = _passed(slot, hashes[slot], head.mask)
+            if path is None:
+                return None
+            passed[slot] = path
     # Those at home first: they fill what the others passed over, in any order.
     done: set[int] = set()
     order: list[Any] = []
-    waiting = sorted(passed, key=lambda slot: len(passed[slot] or ()))
+    waiting = sorted(passed, key=lambda slot: len(passed[slot]))
     while waiting:
-        rest = []
-        for slot in waiting:
-            if all(before in done for before in passed[slot] or ()):
-                done.add(slot)
-                order.append(slots[slot])
-            else:
-                rest.append(slot)
+        rest = [slot for slot in waiting if not _ready(slot, passed[slot], done, order, items[keys[slot]])]
         if len(rest) == len(waiting):
             return None
         waiting = rest
-    return order
+    return size, order
+
+
+def _ready(slot: int, passed: list[int], done: set[int], order: list[Any], item: Any) -> bool:
+    if not done.issuperset(passed):
+        return False
+    done.add(slot)
+    order.append(item)
+    return True
 
 
 def _passed(slot: int, hashed: int, mask: int) -> list[int] | None:

@@ -13,8 +13,8 @@ from typing import Any
 
 from strata_kernel.codecs import arrays, frames, functions, rebuild, tensors
 from strata_kernel.codecs.immutable import qualified, reduces_by_default
-from strata_kernel.codecs.ordering import reorderings
-from strata_kernel.codecs.refuse import Refused, live_lists, process_wide, refusal
+from strata_kernel.codecs.ordering import refill, reorderings
+from strata_kernel.codecs.refuse import Refused, process_types, process_wide, refusal
 from strata_kernel.codecs.source import Definitions
 from strata_kernel.codecs.trace import Region, Trace, components, guarded
 
@@ -32,6 +32,7 @@ _EXACT: dict[type, Plan] = {
     types.CellType: functions.reduce_cell,
     types.MethodType: functions.reduce_method,
     types.ModuleType: functions.reduce_module,
+    functions.Frozen: functions.reduce_frozen,
     property: functions.reduce_property,
     staticmethod: functions.reduce_wrapped,
     classmethod: functions.reduce_wrapped,
@@ -42,9 +43,11 @@ _EXACT: dict[type, Plan] = {
 
 _BY_NAME: dict[str, Plan] = {
     "numpy.ndarray": arrays.reduce_subclass,
+    "numpy.dtype": arrays.reduce_dtype,
     "numpy.void": arrays.reduce_scalar,
     "pandas._libs.internals.Block": frames.reduce_block,
     "pandas.core.internals.blocks.Block": frames.reduce_block,
+    "pandas.core.internals.managers.SingleBlockManager": frames.reduce_single,
     "pandas.core.generic.NDFrame": frames.reduce_frame,
     "pandas.Index": frames.reduce_index,
     "pandas.core.indexes.base.Index": frames.reduce_index,
@@ -63,13 +66,14 @@ class UnitPickler(pickle.Pickler):
         self.out = io.BytesIO()
         self.buffers: list[memoryview] = []
         self.trace = Trace(definitions, regions)
-        self._plans: dict[type, Plan | None] = {kind: _registered for kind in definitions.kinds()}
+        self._plans: dict[type, Plan | None] = dict.fromkeys(process_types(), _checked)
+        self._plans.update(dict.fromkeys(definitions.kinds(), _registered))
         self._memo: dict[int, tuple[int, Any]] | None = None
         super().__init__(self.out, 5, buffer_callback=self._buffer)
 
     def reducer_override(self, obj: Any) -> Any:
         """Reduce what needs care; the pickler asks for everything but exact builtin atoms and containers."""
-        cls = type(obj)
+        cls: Any = type(obj)
         try:
             plan = self._plans[cls]
         except KeyError:
@@ -126,7 +130,7 @@ def _regions(trace: Trace) -> list[Region]:
     return found
 
 
-def _plan(cls: type) -> Plan | None:
+def _plan(cls: Any) -> Plan | None:
     if cls in _EXACT:
         return _EXACT[cls]
     if issubclass(cls, type):
@@ -148,9 +152,6 @@ def _plan(cls: type) -> Plan | None:
 
 
 def _refuse(text: str, obj: Any, trace: Trace) -> Any:
-    singleton = process_wide().get(id(obj))
-    if singleton is not None:
-        return rebuild.attribute, singleton
     raise Refused(text)
 
 
@@ -158,7 +159,8 @@ def _registered(obj: Any, trace: Trace) -> Any:
     known = functions.referenced(obj, trace)
     if known is not None:
         return known
-    plan = _plan(type(obj))
+    cls: Any = type(obj)
+    plan = _plan(cls)
     return plan(obj, trace) if plan is not None else NotImplemented
 
 
@@ -167,7 +169,10 @@ def _checked(obj: Any, trace: Trace) -> Any:
     singleton = process_wide().get(id(obj))
     if singleton is not None:
         return rebuild.attribute, singleton
-    reduce = copyreg.dispatch_table.get(type(obj))
+    cls: Any = type(obj)
+    if reduces_by_default(cls):
+        return NotImplemented
+    reduce = copyreg.dispatch_table.get(cls)
     reduced = reduce(obj) if reduce is not None else obj.__reduce_ex__(5)
     if isinstance(reduced, str):
         functions.refuse_global(obj, reduced)
@@ -182,16 +187,8 @@ def decode(stream: bytes | memoryview, buffers: Iterable[memoryview], definition
     try:
         values: dict[str, Any] = unpickler.load()
         if source.tell() < len(stream):
-            for target, presize, items in unpickler.load():
-                rebuild.order_set(target, presize, items)
+            for target, size, items in unpickler.load():
+                refill(target, size, items)
     finally:
         rebuild.CURRENT.reset(token)
     return values
-
-
-def touches_process(objects: dict[int, tuple[int, Any]]) -> str | None:
-    """Return the interpreter's own container among the objects, None when there is none."""
-    own = live_lists()
-    for key in own.keys() & objects.keys():
-        return own[key]
-    return None

@@ -90,7 +90,7 @@ def window(source: Any, offset: int, shape: Any, strides: Any, dtype: Any, write
 def array(buffer: Any, shape: Any, dtype: Any, order: str, writeable: bool) -> Any:
     """Return an array over contiguous memory."""
     found = _numpy().ndarray(shape, dtype, buffer, order=order)
-    if found.nbytes < SMALL or writeable and not found.flags.writeable:
+    if found.nbytes < SMALL or (writeable and not found.flags.writeable):
         found = found.copy(order="K")
     found.flags.writeable = writeable
     return found
@@ -188,7 +188,7 @@ def tensor(source: Any, dtype: Any, size: Any, stride: Any, offset: int, conj: b
     return found
 
 
-def leaf(plain: Any, cls: type, requires_grad: bool) -> Any:
+def leaf(plain: Any, cls: Any, requires_grad: bool) -> Any:
     """Return a tensor as a leaf of its class."""
     if cls is type(plain):
         return plain.requires_grad_(requires_grad) if requires_grad else plain
@@ -203,12 +203,9 @@ def fill_tensor(target: Any, state: tuple[Any, dict[str, Any]]) -> None:
     target.__dict__.update(state[1])
 
 
-def order_set(target: set[Any], presize: bool, items: list[Any]) -> None:
-    """Refill a set so that it is walked in the order in which it was."""
-    target.clear()
-    target.update(dict.fromkeys(items) if presize else items)
-
-
+def single(cls: type, block: Any, axis: Any) -> Any:
+    """Return what a series keeps its values in."""
+    return cls(block, axis)
 
 
 def _numpy() -> Any:

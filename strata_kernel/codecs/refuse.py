@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -19,8 +20,10 @@ _FORBIDDEN = frozenset(
         "builtins.set_iterator", "builtins.mappingproxy", "builtins.PyCapsule",
         "builtins.callable_iterator", "_io._RawIOBase", "_io._BufferedIOBase", "_io._TextIOBase", "_io._IOBase",
         "io.IOBase", "socket.socket", "_socket.socket", "ssl.SSLSocket", "ssl.SSLContext", "_ssl._SSLContext",
-        "_thread.lock", "_thread.RLock", "_thread._local", "threading.Thread", "threading.Event", "threading.Condition",
-        "threading.Semaphore", "threading.Barrier", "concurrent.futures._base.Executor", "concurrent.futures._base.Future",
+        "_thread.lock", "_thread.RLock", "_thread._local", "threading.Thread", "threading.Event",
+        "threading.Condition",
+        "threading.Semaphore", "threading.Barrier", "concurrent.futures._base.Executor",
+        "concurrent.futures._base.Future",
         "subprocess.Popen", "multiprocessing.process.BaseProcess", "multiprocessing.connection._ConnectionBase",
         "multiprocessing.pool.Pool", "multiprocessing.queues.Queue", "multiprocessing.shared_memory.SharedMemory",
         "multiprocessing.managers.BaseManager", "queue.SimpleQueue", "_queue.SimpleQueue", "queue.Queue",
@@ -33,7 +36,8 @@ _FORBIDDEN = frozenset(
         "tempfile._TemporaryFileWrapper", "tempfile.TemporaryDirectory", "mmap.mmap", "select.epoll", "select.poll",
         "selectors._BaseSelectorImpl", "weakref.ReferenceType", "builtins.weakref", "weakref.ref", "_weakref.ref",
         "weakref.ProxyType", "weakref.CallableProxyType", "_contextvars.ContextVar", "_contextvars.Context",
-        "_contextvars.Token", "builtins.ContextVar", "builtins.Context", "builtins.Token", "asyncio.events.AbstractEventLoop",
+        "_contextvars.Token", "builtins.ContextVar", "builtins.Context", "builtins.Token",
+        "asyncio.events.AbstractEventLoop",
         "asyncio.queues.Queue", "asyncio.mixins._LoopBoundMixin", "_asyncio.Future", "_asyncio.Task",
         "asyncio.futures.Future", "asyncio.tasks.Task", "asyncio.events.Handle", "tqdm.std.tqdm", "tqdm.std.Comparable",
         "ipywidgets.widgets.widget.Widget", "comm.base_comm.BaseComm", "ipykernel.comm.comm.BaseComm",
@@ -41,7 +45,8 @@ _FORBIDDEN = frozenset(
         "IPython.core.interactiveshell.InteractiveShell",
         "itertools.tee", "itertools._tee", "itertools.cycle", "itertools.groupby", "itertools._grouper",
         "itertools.chain", "itertools.islice", "itertools.accumulate", "itertools.takewhile", "itertools.dropwhile",
-        "itertools.starmap", "itertools.compress", "itertools.filterfalse", "itertools.zip_longest", "itertools.batched",
+        "itertools.starmap", "itertools.compress", "itertools.filterfalse", "itertools.zip_longest",
+        "itertools.batched",
         "itertools.pairwise", "itertools.product", "itertools.permutations", "itertools.combinations",
         "itertools.combinations_with_replacement", "numpy.memmap", "numpy.nditer", "numpy.flatiter", "numpy.broadcast",
         "pandas.io.parsers.readers.TextFileReader", "csv.DictReader", "_csv.reader", "_csv.writer", "logging.Handler",
@@ -72,22 +77,32 @@ def refusal(cls: type) -> str | None:
 
 def shown(cls: type) -> str:
     """Return the class as people write it."""
-    name = qualified(cls)
-    return name.removeprefix("builtins.").removeprefix("__main__.").replace("_io.", "io.").replace("_thread.", "threading.")
+    name = qualified(cls).removeprefix("builtins.").removeprefix("__main__.")
+    return name.replace("_io.", "io.").replace("_thread.", "threading.")
+
+
+_PROCESS_WIDE = (
+    ("random", "_inst"), ("numpy.random.mtrand", "_rand"), ("os", "environ"), ("os", "environb"),
+    ("matplotlib", "rcParams"), ("matplotlib", "colormaps"), ("torch", "default_generator"),
+)  # fmt: skip
 
 
 def process_wide() -> dict[int, tuple[str, str]]:
     """Return the objects that are the process's state rather than a value, by identity: module and attribute path."""
-    found = {}
-    for module, path in (
-        ("random", "_inst"), ("numpy.random.mtrand", "_rand"), ("os", "environ"), ("os", "environb"),
-        ("matplotlib", "rcParams"), ("matplotlib", "colormaps"), ("torch", "default_generator"), ("logging", "root"),
-    ):  # fmt: skip
+    return {id(target): place for target, place in _live()}
+
+
+def process_types() -> set[type]:
+    """Return the types of these objects."""
+    return {type(target) for target, _ in _live()}
+
+
+def _live() -> Iterator[tuple[Any, tuple[str, str]]]:
+    for module, path in _PROCESS_WIDE:
         owner: Any = sys.modules.get(module)
         target = getattr(owner, path, None) if owner is not None else None
         if target is not None:
-            found[id(target)] = (module, path)
-    return found
+            yield target, (module, path)
 
 
 def live_lists() -> dict[int, str]:

@@ -69,9 +69,7 @@ class Definitions:
     def kinds(self) -> set[type]:
         """Return the types of the registered objects that are neither functions nor classes."""
         return {
-            type(known[0])
-            for known in self._by_id.values()
-            if not isinstance(known[0], (type, types.FunctionType))
+            type(known[0]) for known in self._by_id.values() if not isinstance(known[0], (type, types.FunctionType))
         }
 
     def execute(self, source: str, name: str, filename: str, line: int = 1) -> object:

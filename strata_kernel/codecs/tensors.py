@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import Any
 
@@ -76,9 +77,7 @@ def _storage(untyped: Any, trace: Trace) -> Storage:
 
 
 def _numpy() -> Any:
-    import importlib
-
     return importlib.import_module("numpy")
 
 
-REDUCERS = {Storage: reduce_storage, Plain: reduce_plain}
+REDUCERS: dict[type, Any] = {Storage: reduce_storage, Plain: reduce_plain}

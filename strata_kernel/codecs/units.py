@@ -13,7 +13,7 @@ from typing import Any
 from strata_kernel.codecs.content import definition_content, unit_content
 from strata_kernel.codecs.functions import goes_by_reference
 from strata_kernel.codecs.immutable import ATOMS, is_immutable, shareable
-from strata_kernel.codecs.pickle import UnitPickler, decode, encode, touches_process
+from strata_kernel.codecs.pickle import UnitPickler, decode, encode
 from strata_kernel.codecs.refuse import Refused, live_lists, process_wide, shown
 from strata_kernel.codecs.source import Definitions
 from strata_kernel.codecs.summary import summarise
@@ -96,6 +96,27 @@ def load(
         raise
     except Exception as error:
         raise CodecError(f"a stored value does not load: {_told(error)}", code="unloadable") from error
+
+
+def unchanged(
+    values: dict[str, object],
+    content: str,
+    stream: bytes | memoryview,
+    buffers: Iterable[memoryview],
+    definitions: Definitions,
+) -> bool:
+    """Tell whether live values still are what the stored unit holds.
+
+    Some libraries come back equal but written otherwise (attributes in another order, strings no longer one object):
+    when the digests differ, a second copy is loaded and the live values are compared with that.
+    """
+    now = fingerprint(values, definitions)
+    if now is None or now == content:
+        return now == content
+    try:
+        return fingerprint(load(values, stream, buffers, definitions), definitions) == now
+    except CodecError:
+        return False
 
 
 class _Try:
@@ -226,7 +247,7 @@ def _walk(roots: list[Any], definitions: Definitions) -> dict[int, Any]:
         for value in pending:
             if id(value) in found or isinstance(value, (type, types.ModuleType)) or value is definitions.namespace:
                 continue
-            if type(value) is dict and "__builtins__" in value or definitions.reference(value) is not None:
+            if (type(value) is dict and "__builtins__" in value) or definitions.reference(value) is not None:
                 continue
             found[id(value)] = value
             if not isinstance(value, types.FunctionType):
@@ -254,4 +275,4 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-__all__ = ["Group", "fingerprint", "group", "is_immutable", "load", "touches_process"]
+__all__ = ["Group", "fingerprint", "group", "is_immutable", "load", "unchanged"]

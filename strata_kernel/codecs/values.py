@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from strata_kernel.codecs import units
+from strata_kernel.codecs.content import unit_content
 from strata_kernel.codecs.immutable import is_immutable
 from strata_kernel.codecs.source import Definitions
 from strata_kernel.domain.manifest import Artifact
@@ -62,7 +63,7 @@ class LiveValues:
 
     def intact(self, group: Group) -> bool:
         """Tell whether the live memory of the group still is what was digested."""
-        return units.intact(group)
+        return unit_content(group.stream, group.buffers) == group.content
 
 
 def _imported(record: dict[str, Any]) -> dict[str, Any]:

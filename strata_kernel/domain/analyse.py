@@ -12,6 +12,7 @@ from strata_kernel.domain.analysis import Analysis, Definition, Import
 from strata_kernel.domain.canonical import canonical
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
+from strata_kernel.domain.scopes import DEFS
 from strata_kernel.domain.syntax import NEWLINE, is_quiet, parse
 from strata_kernel.domain.walk import Totals, Walk
 
@@ -43,12 +44,12 @@ def _analyse(source: str, python: str | None) -> Analysis:
         if "get_ipython" in text:
             tree = magics.model(tree)
         future = _futures(tree)
-        code = digest("cell", quiet, canonical(tree))
+        encoded = [canonical(node) for node in tree.body]
         walk = Walk(walrus=":=" in text, careful=_CAREFUL.search(text) is not None, future="annotations" in future)
         walk.offset = offset
         found = _Found(walk, future)
-        found.suite(tree.body, text)
-        return found.analysis(code, magics.shows(tree) and not quiet)
+        found.suite(tree.body, text, encoded)
+        return found.analysis(digest("cell", quiet, encoded), magics.shows(tree) and not quiet)
     except _TOO_DEEP:
         return _coarse(tree, quiet)
 
@@ -80,7 +81,7 @@ def _coarse(tree: ast.Module, quiet: bool) -> Analysis:
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     stores = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
     return Analysis(
-        code=digest("cell", quiet, canonical(tree)),
+        code=digest("cell", quiet, [canonical(node) for node in tree.body]),
         reads=frozenset(names),
         stores=frozenset(stores),
         unsure=frozenset(stores),
@@ -99,28 +100,28 @@ class _Found:
         self.definitions: dict[str, Definition] = {}
         self.imports: dict[str, Import] = {}
 
-    def suite(self, body: Sequence[ast.stmt], text: str) -> None:
+    def suite(self, body: Sequence[ast.stmt], text: str, encoded: Sequence[bytes]) -> None:
         """Walk top-level statements; the code inside of a timing magic counts as top-level too."""
-        for node in body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                self._define(node, text)
+        for node, code in zip(body, encoded, strict=True):
+            if isinstance(node, DEFS):
+                self._define(node, text, code)
             elif (inner := magics.inlined(node)) is not None:
                 self.walk.charge()
                 with inner.shifted(self.walk):
-                    self.suite(inner.body, inner.text)
+                    self.suite(inner.body, inner.text, [canonical(each) for each in inner.body])
                 self.walk.visits(inner.after)
             else:
                 self._import(node)
                 self.walk.visit(node)
 
-    def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, text: str) -> None:
+    def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, text: str, code: bytes) -> None:
         parts = self.walk.enter()
         self.walk.visit(node)
         self.walk.parts = None
         source, line = _segment(node, text)
         self.definitions[node.name] = Definition(
             name=node.name,
-            digest=digest("definition", self.future, canonical(node)),
+            digest=digest("definition", self.future, code),
             evaluates=frozenset(parts.evaluates),
             free=frozenset(parts.free),
             mentions=frozenset(parts.mentions),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 #: Fields that carry no meaning: `ctx` follows from the position, `kind` is the u prefix of a string.
 _SILENT = frozenset({"ctx", "type_comment", "kind", "type_ignores"})
 
-_fields: dict[type[ast.AST], tuple[str, tuple[str, ...]]] = {}
+_Fields = Callable[[Any], tuple[Any, ...]]
+_known: dict[type[ast.AST], tuple[str, _Fields]] = {}
 
 
 def canonical(tree: ast.AST | list[Any]) -> bytes:
@@ -20,33 +23,50 @@ def canonical(tree: ast.AST | list[Any]) -> bytes:
     out: list[str] = []
     emit = out.append
     stack: list[Any] = [tree]
-    pop, push = stack.pop, stack.extend
+    pop, push, known = stack.pop, stack.extend, _known
     while stack:
         value = pop()
         kind = value.__class__
-        if kind is str:
+        if kind is ast.Name:
+            name = value.id
+            emit(f"Name({len(name)}:{name}")
+        elif kind in known:
+            head, fields = known[kind]
+            emit(head)
+            push(fields(value))
+        elif kind is str:
             emit(f"s{len(value)}:{value}")
         elif value is None:
             emit("N")
         elif kind is list:
             emit(f"[{len(value)}:")
             push(value[::-1])
-        elif kind is ast.Constant:
-            emit("Constant(")
-            stack.append(value.value)
         elif isinstance(value, ast.AST):
-            head, names = _fields.get(kind) or _learn(kind)
-            emit(head)
-            push([getattr(value, name, None) for name in names])
+            known[kind] = (kind.__name__ + "(", _fields(kind))
+            stack.append(value)
         else:
             emit(_constant(value))
     return "".join(out).encode("utf-8", "surrogatepass")
 
 
-def _learn(kind: type[ast.AST]) -> tuple[str, tuple[str, ...]]:
-    names = tuple(name for name in reversed(kind._fields) if name not in _SILENT)
-    known = _fields[kind] = (kind.__name__ + "(", names)
-    return known
+def _fields(kind: type[ast.AST]) -> _Fields:
+    """Return what gives the meaningful fields of a node, the last one first."""
+    names = [name for name in reversed(kind._fields) if name not in _SILENT]
+
+    def one_by_one(node: Any) -> tuple[Any, ...]:
+        return tuple([getattr(node, name, None) for name in names])
+
+    if len(names) < 2:
+        return one_by_one
+    together = attrgetter(*names)
+
+    def at_once(node: Any) -> tuple[Any, ...]:
+        try:
+            return together(node)  # type: ignore[no-any-return]
+        except AttributeError:
+            return one_by_one(node)
+
+    return at_once
 
 
 def _constant(value: object) -> str:

@@ -49,10 +49,11 @@ def names_in(node: ast.AST) -> set[str]:
 
 def _name(walk: Walk, node: ast.Name) -> None:
     name = node.id
-    if isinstance(node.ctx, ast.Load):
+    walk.trail.append(name)
+    if node.ctx.__class__ is ast.Load:
         if walk.load(name) and name in _OPAQUE and name not in walk.assigned:
             walk.note("opaque", "opaque", f"opaque `{name}`", node)
-    elif isinstance(node.ctx, ast.Store):
+    elif node.ctx.__class__ is ast.Store:
         walk.store(name)
     else:
         walk.delete(name)
@@ -121,17 +122,17 @@ def _call(walk: Walk, node: ast.Call) -> None:
             mutates.add(found[0])
     else:
         mutates |= names_in(function)
-    for argument in node.args:
-        mutates |= names_in(argument)
-    for keyword in node.keywords:
-        mutates |= names_in(keyword.value)
     if found is not None and _last(walk, found) in CALLEES:
         judge(walk, node, found)
     name = function.id if isinstance(function, ast.Name) else None
     if name is None or name not in _BUILTIN or not _builtin(walk, name, node):
         walk.visit(function)
-    walk.visits(node.args)
-    walk.visits([keyword.value for keyword in node.keywords])
+    mark = len(walk.trail)
+    for argument in node.args:
+        walk.visit(argument)
+    for keyword in node.keywords:
+        walk.visit(keyword.value)
+    mutates.update(walk.trail[mark:])
 
 
 def _last(walk: Walk, found: tuple[str, str]) -> str:
@@ -159,7 +160,7 @@ def _builtin(walk: Walk, name: str, node: ast.Call) -> bool:
     if name in ("vars", "dir") and len(arguments) == 1:
         walk.load(name)
         return True
-    if name in ("vars", "locals", "dir") and not arguments and not walk.now and walk.scope.kind == "function":
+    if name in ("vars", "locals", "dir") and not arguments and walk.body is not None and walk.scope.kind == "function":
         walk.load(name)
         return True
     if name in ("eval", "exec") and len(arguments) == 1 and not node.keywords:
@@ -226,14 +227,15 @@ def called(walk: Walk, body: list[Any], bound: Bindings) -> None:
 def _comprehension(walk: Walk, node: Any) -> None:
     generators: list[ast.comprehension] = node.generators
     first = generators[0]
-    walk.visit(first.iter)
+    used = walk.within(first.iter)
     bound = Bindings()
     for generator in generators:
         names = list(targets(generator.target))
         bound.names.update(names)
-        used = names_in(generator.iter)
-        walk.facts.mutates |= used
-        walk.facts.flows.append((tuple(names), frozenset(used)))
+        if generator is not first:
+            used = list(names_in(generator.iter))
+        walk.facts.mutates.update(used)
+        walk.flow(names, used)
     outer = walk.scope
     scope = walk.scope = Scope("comprehension", outer, bound)
     bound.names = {scope.mangle(name) for name in bound.names}
@@ -251,9 +253,8 @@ def _comprehension(walk: Walk, node: Any) -> None:
 
 
 def _walrus(walk: Walk, node: ast.NamedExpr) -> None:
-    walk.visit(node.value)
     names = list(targets(node.target))
-    walk.facts.flows.append((tuple(names), frozenset(names_in(node.value))))
+    walk.flow(names, walk.within(node.value))
     for name in names:
         walk.store(name)
 
@@ -276,8 +277,7 @@ def _compare(walk: Walk, node: ast.Compare) -> None:
 
 
 def _awaited(walk: Walk, node: ast.Await | ast.YieldFrom) -> None:
-    walk.facts.mutates |= names_in(node.value)
-    walk.visit(node.value)
+    walk.facts.mutates.update(walk.within(node.value))
 
 
 HANDLERS.update({

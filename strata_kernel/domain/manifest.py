@@ -86,8 +86,15 @@ class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
     stat: tuple[int, ...] = ()
 
 
+#: The digest of a folder that a run made.
+FOLDER = "folder"
+
+
 class FileOutput(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A file that the run left behind: `digest` is None when the run deleted it, `blob` is absent when it was too large."""
+    """A file or folder that the run left behind: `digest` is None when the run took it away, FOLDER for a folder.
+
+    `blob` is absent when the file was too large to be kept.
+    """
 
     path: str
     digest: str | None

@@ -14,6 +14,8 @@ ABSENT = ""
 BUILTIN = frozenset(dir(builtins)) | {"get_ipython", "display", "exit", "quit", "__name__", "__doc__", "__file__"}
 #: Hidden units that every run may depend on without naming them.
 AMBIENT = ("proc:", "env:", "effect:")
+#: Hidden units that can be set to any state they had.
+RESTORABLE = ("proc:", "env:", "rng:")
 #: Hidden units that a run is known to depend on only once it has run.
 OBSERVED = ("rng:",)
 #: Names whose values IPython keeps for the last results; only the last one is modelled.
@@ -111,6 +113,10 @@ def advance(state: State, manifest: Manifest, by: str) -> dict[str, Slot]:
     for name in manifest.deletes:
         after.pop(name, None)
     for unit in manifest.units:
+        if unit.artifact is None and unit.names[0].startswith(RESTORABLE):
+            # Back at the state of a fresh process, which is the absence of the unit.
+            after.pop(unit.names[0], None)
+            continue
         slot = Slot(unit, by)
         for name in unit.names:
             after[name] = slot

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
 from typing import Any
 
-from strata_kernel.domain.expressions import called, chain, names_in
+from strata_kernel.domain.expressions import called, chain
 from strata_kernel.domain.scopes import Bindings, Scope, bindings, captures, defaults, hints, parameters, targets
 from strata_kernel.domain.walk import HANDLERS, Walk
 
@@ -83,15 +82,11 @@ def discarded(walk: Walk, found: tuple[str, str], node: ast.AST) -> None:
 def _assign(walk: Walk, node: ast.Assign) -> None:
     calm = _start(walk, node)
     lazy, walk.lazy = walk.lazy, calm
-    walk.visit(node.value)
+    roots = walk.within(node.value)
     walk.lazy = lazy
-    _flow(walk, [name for target in node.targets for name in targets(target)], node.value)
-    walk.visits(node.targets)
-
-
-def _flow(walk: Walk, names: Sequence[str], value: ast.AST) -> None:
-    if names and not isinstance(value, ast.Constant):
-        walk.facts.flows.append((tuple(names), frozenset(names_in(value))))
+    walk.flow([name for target in node.targets for name in targets(target)], roots)
+    for target in node.targets:
+        walk.visit(target)
 
 
 def _augmented(walk: Walk, node: ast.AugAssign) -> None:
@@ -109,8 +104,7 @@ def _annotated(walk: Walk, node: ast.AnnAssign) -> None:
     if not walk.future and (walk.scope.kind in ("module", "class")):
         walk.visit(node.annotation)
     if node.value is not None:
-        walk.visit(node.value)
-        _flow(walk, list(targets(node.target)), node.value)
+        walk.flow(targets(node.target), walk.within(node.value))
         walk.visit(node.target)
     elif not isinstance(node.target, ast.Name):
         walk.visit(node.target)
@@ -131,10 +125,9 @@ def _if(walk: Walk, node: ast.If) -> None:
 
 def _for(walk: Walk, node: ast.For | ast.AsyncFor) -> None:
     _start(walk, node)
-    walk.visit(node.iter)
-    names = list(targets(node.target))
-    walk.facts.mutates |= names_in(node.iter)
-    _flow(walk, names, node.iter)
+    roots = walk.within(node.iter)
+    walk.facts.mutates.update(roots)
+    walk.flow(targets(node.target), roots)
     start = walk.assigned
     walk.breaks.append([])
     walk.branch([node.target, *node.body], start)
@@ -178,16 +171,15 @@ def _with(walk: Walk, node: ast.With | ast.AsyncWith) -> None:
     transparent = True
     kept: set[str] | None = None
     for item in node.items:
-        walk.visit(item.context_expr)
-        used = names_in(item.context_expr)
-        walk.facts.mutates |= used
+        used = walk.within(item.context_expr)
+        walk.facts.mutates.update(used)
         callee = item.context_expr.func if isinstance(item.context_expr, ast.Call) else None
         found = chain(callee) if callee is not None else None
         if found is None or (found[1].rpartition(".")[2] or found[0]) not in TRANSPARENT:
             transparent = False
             kept = kept if kept is not None else set(walk.assigned)
         if item.optional_vars is not None:
-            _flow(walk, list(targets(item.optional_vars)), item.context_expr)
+            walk.flow(targets(item.optional_vars), used)
             walk.visit(item.optional_vars)
     if transparent:
         walk.join([walk.branch(node.body, walk.assigned)], walk.assigned)
@@ -234,14 +226,13 @@ def _handler(walk: Walk, node: ast.ExceptHandler) -> None:
 
 def _match(walk: Walk, node: ast.Match) -> None:
     _start(walk, node)
-    walk.visit(node.subject)
-    walk.facts.mutates |= names_in(node.subject)
+    roots = walk.within(node.subject)
+    walk.facts.mutates.update(roots)
     start = walk.assigned
     ends: list[set[str] | None] = []
     total = False
     for case in node.cases:
-        names = list(captures(case.pattern))
-        _flow(walk, names, node.subject)
+        walk.flow(captures(case.pattern), roots)
         ends.append(walk.branch([case], start))
         bare = case.pattern.patterns[-1] if isinstance(case.pattern, ast.MatchOr) else case.pattern
         while isinstance(bare, ast.MatchAs) and bare.pattern is not None:
@@ -293,9 +284,8 @@ def _import_from(walk: Walk, node: ast.ImportFrom) -> None:
 
 def _function(walk: Walk, node: _Function) -> None:
     _start(walk, node)
-    walk.visits(node.decorator_list)
     for decorator in node.decorator_list:
-        walk.facts.mutates |= names_in(decorator)
+        walk.facts.mutates.update(walk.within(decorator))
     walk.visits(defaults(node.args))
     outer = type_scope(walk, node)
     if not walk.future:
@@ -326,9 +316,8 @@ def type_scope(walk: Walk, node: ast.AST) -> Scope:
 
 def _class(walk: Walk, node: ast.ClassDef) -> None:
     _start(walk, node)
-    walk.visits(node.decorator_list)
     for decorator in node.decorator_list:
-        walk.facts.mutates |= names_in(decorator)
+        walk.facts.mutates.update(walk.within(decorator))
     outer = type_scope(walk, node)
     walk.visits(node.bases)
     walk.visits(keyword.value for keyword in node.keywords)

@@ -102,6 +102,8 @@ class Walk:
         self.parts: Parts | None = None
         self.pending: list[Body] = []
         self.breaks: list[list[set[str]]] = []
+        #: All names in the order they are met: what is added while an expression is walked are the names in it.
+        self.trail: list[str] = []
         self.lazy = False
         self.dead = False
         self.depth = 0
@@ -159,10 +161,17 @@ class Walk:
         else:
             self.assigned, self.dead = start, True
 
-    @property
-    def now(self) -> bool:
-        """Whether the code at hand runs when the cell does, not when a function is called."""
-        return self.body is None
+    def within(self, node: ast.AST) -> list[str]:
+        """Walk an expression and return the names in it: its value may be, or share state with, any of them."""
+        mark = len(self.trail)
+        self.visit(node)
+        return self.trail[mark:]
+
+    def flow(self, names: Iterable[str], roots: list[str]) -> None:
+        """Note that names are bound to a value which may share state with the roots."""
+        bound = tuple(names)
+        if bound and roots:
+            self.facts.flows.append((bound, frozenset(roots)))
 
     def load(self, name: str) -> bool:
         """Note a load; return whether it may reach the notebook's namespace."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from strata_kernel.cells.kind import Reading
 from strata_kernel.domain import provenance
-from strata_kernel.domain.analysis import Analysis, Definition
+from strata_kernel.domain.analysis import Definition
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
@@ -25,12 +26,11 @@ UNDETERMINED = frozenset({"clock", "entropy", "network", "random", "subprocess",
 class Before(msgspec.Struct):
     """What is noted before a run: its place, and the values that it could rebind without being told from before."""
 
-    program: str
-    source: str
-    analysis: Analysis
+    reading: Reading
     closure: Closure
     state: State
     bound: dict[str, Any]
+    present: frozenset[str]
     reference: dict[tuple[str, ...], tuple[str, str | None]]
 
 
@@ -42,8 +42,9 @@ class Captured(msgspec.Struct):
     written: dict[str, str]
 
 
-def note(program: str, source: str, analysis: Analysis, closure: Closure, state: State, placement: Placement) -> Before:
+def note(reading: Reading, closure: Closure, state: State, placement: Placement) -> Before:
     """Record the values and digests that the run's writes will be told from."""
+    analysis = reading.analysis
     certain = analysis.stores - analysis.unsure
     bound = {n: v for n in placement.host.names() if n not in certain for v in (placement.host.namespace[n],)}
     reference: dict[tuple[str, ...], tuple[str, str | None]] = {}
@@ -56,7 +57,7 @@ def note(program: str, source: str, analysis: Analysis, closure: Closure, state:
         if all(placement.values.immutable(bound[n]) for n in kept):
             continue
         reference[kept] = (version, placement.content(kept, version))
-    return Before(program, source, analysis, closure, state, bound, reference)
+    return Before(reading, closure, state, bound, frozenset(placement.host.names()), reference)
 
 
 class Capture:
@@ -64,11 +65,11 @@ class Capture:
 
     def __init__(self, before: Before, ran: Ran, seen: Observed, host: Host, values: Values) -> None:
         self.before, self.ran, self.seen, self.host, self.values = before, ran, seen, host, values
-        self.analysis, self.state = before.analysis, before.state
+        self.analysis, self.state = before.reading.analysis, before.state
         self.reasons = self._reasons()
         self.reads = self._reads()
         self.key = provenance.key(
-            program=before.program,
+            program=before.reading.program,
             reads={n: d.version for n, d in self.reads.items()},
             facts=seen.facts,
         )
@@ -127,13 +128,11 @@ class Capture:
     def deletes(self) -> tuple[str, ...]:
         """Return the names that stood before and are gone."""
         here = set(self.host.names())
-        gone = {n for n in self.before.bound if n not in here}
-        gone |= {n for n in self.analysis.deletes | self.analysis.stores if n in self.state and n not in here and self._surely(n)}
-        return tuple(sorted(gone))
-
-    def _surely(self, name: str) -> bool:
+        gone = self.before.present - here
         # A name that stood only virtually is gone when the run could not have left it alone.
-        return name in self.analysis.deletes or name in self.analysis.stores - self.analysis.unsure
+        certain = self.analysis.stores - self.analysis.unsure
+        gone |= {n for n in self.analysis.deletes | certain if n in self.state and n not in here}
+        return tuple(sorted(gone))
 
     def _imported(self, name: str, value: Any) -> bool:
         found = self.analysis.imports.get(name)
@@ -295,7 +294,7 @@ def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | Non
     else:
         nonce = ""
     manifest = Manifest(
-        program=capture.before.program,
+        program=capture.before.reading.program,
         key=capture.key,
         reads=capture.reads,
         facts=capture.seen.facts,
@@ -308,7 +307,7 @@ def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | Non
         nonce=nonce,
         result=capture.ran.result,
         seconds=capture.ran.seconds,
-        source=capture.before.source,
+        source=capture.before.reading.cell.source,
     )
     return Captured(manifest, groups, {})
 

@@ -8,14 +8,14 @@ import msgspec
 
 from strata_kernel.cells.kind import Policy
 from strata_kernel.domain.cell import Reason
-from strata_kernel.domain.manifest import Dependency, Fact, FileOutput, Manifest
+from strata_kernel.domain.manifest import FOLDER, Dependency, Fact, FileOutput, Manifest
 from strata_kernel.domain.state import ABSENT, OBSERVED, Closure, State
 from strata_kernel.ports import Blobs, World
 
 #: A generator's state before anything seeded it: entropy, so a draw from it is not determined.
 FRESH = "fresh"
 #: Reasons for which a run may be published, so that its versions are known, but never served.
-NEVER_SERVED = frozenset({"subprocess", "threads", "introspection", "always", "live", "input"})
+NEVER_SERVED = frozenset({"subprocess", "unobserved", "threads", "introspection", "always", "live", "input"})
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -101,8 +101,13 @@ def broken_facts(manifest: Manifest, state: State, world: World) -> list[Reason]
 
 
 def _holds(fact: Fact, state: State, world: World) -> bool:
-    if fact.kind in ("file", "absent") and (slot := state.get("file:" + fact.name)) is not None:
-        return slot.version == (fact.digest if fact.kind == "file" else ABSENT)
+    if fact.kind in ("file", "absent", "dir") and (slot := state.get("file:" + fact.name)) is not None:
+        if fact.kind == "absent":
+            return slot.version == ABSENT
+        if fact.digest == "exists":
+            return slot.version != ABSENT
+        if fact.kind == "file" and len(fact.digest) == len(slot.version):
+            return slot.version == fact.digest
     if fact.kind == "env" and "env:" + fact.name in state:
         return True  # set by the notebook itself, so its version is among the reads
     return world.holds(fact)
@@ -127,6 +132,6 @@ def _say(fact: Fact) -> str:
 def restorable(manifest: Manifest, blobs: Blobs, in_place: Mapping[str, str | None]) -> list[FileOutput] | None:
     """Return the written files that must be restored, None when one of them cannot be."""
     missing = [f for f in manifest.files if in_place[f.path] != f.digest]
-    if any(f.digest is not None and (f.blob is None or not blobs.has(f.blob)) for f in missing):
+    if any(f.digest not in (None, FOLDER) and (f.blob is None or not blobs.has(f.blob)) for f in missing):
         return None
     return missing

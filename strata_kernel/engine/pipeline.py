@@ -12,9 +12,9 @@ import msgspec
 
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Reason
-from strata_kernel.domain.manifest import Fact, FileOutput, Manifest, Reach, Unit
+from strata_kernel.domain.manifest import FOLDER, Fact, FileOutput, Manifest, Reach, Unit
 from strata_kernel.domain.state import Closure, Slot, State, advance, closure, hidden, in_reach
-from strata_kernel.engine.capture import Capture, Captured, finish, note
+from strata_kernel.engine.capture import Before, Capture, Captured, finish, note
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session, same
@@ -106,7 +106,7 @@ class Pipeline:
                 # What cannot be read after all is a miss.
                 with contextlib.suppress(StoreError):
                     return self._serve(entry)
-        return await self._execute(index, state, "client", force=force)
+        return await self._execute(index, state, "client")
 
     async def _above(self, index: int) -> State:
         """Bring every cell above up to date where the order is known, and return the state they leave."""
@@ -162,7 +162,7 @@ class Pipeline:
                 digest = slot.version or None
                 if self.files.digest(path) != digest:
                     blob = slot.unit.artifact.stream if slot.unit.artifact else None
-                    if digest is None or blob is not None:
+                    if digest in (None, FOLDER) or blob is not None:
                         self.files.restore(FileOutput(path, digest, blob), self.store)
 
     async def fetch(self, names: set[str]) -> None:
@@ -172,6 +172,9 @@ class Pipeline:
         if wanted:
             try:
                 await self._bring(wanted, position)
+            except (Drifted, CellFailed, StoreError):
+                # Looking at a value never fails: what cannot come back as it was stays away.
+                self.load(wanted)
             finally:
                 self.position = position
 
@@ -223,7 +226,7 @@ class Pipeline:
             mine = [n for n in pending if state[n].by == entry.reading.cell.id]
             if all(self._stands(n, state) for n in mine):
                 continue
-            outcome = await self._execute(place, entry.before, "nobody")
+            outcome = await self._execute(place, entry.before, "nobody", twin=entry.manifest)
             if isinstance(outcome, Failed):
                 raise CellFailed(entry.reading.cell.id, outcome.error[0], outcome.error[1])
             if not same(outcome.entry.after, state) and any(
@@ -236,8 +239,10 @@ class Pipeline:
             return self.placement.hidden.get(name) == state[name].version
         return self.placement.has(name, state[name].version)
 
-    async def _execute(self, index: int, state: State, audience: str, *, force: bool = False) -> Outcome:
-        """Really run a cell after the state, and record what it did."""
+    async def _execute(
+        self, index: int, state: State, audience: str, *, twin: Manifest | None = None
+    ) -> Outcome:
+        """Really run a cell after the state, and record what it did; `twin` is the run that it repeats."""
         cell = self.session.cells[index]
         reading = self.session.read(cell)
         self._running.append(cell.id)
@@ -246,22 +251,29 @@ class Pipeline:
             await self._bring({*reach.slots, *in_reach(reach.slots.values(), state)}, state)
             if reading.analysis.mutates or reach.opaque:
                 self.publisher.wait([s.version for s in reach.slots.values() if s])
-            before = note(reading.program, cell.source, reading.analysis, reach, state, self.placement)
+            before = note(reading, reach, state, self.placement)
             self.listen(cell.id, "running", ())
             self.host.observe()
             try:
                 ran = await self.host.execute(cell, audience)
             finally:
-                seen = self.host.observed()
+                seen = self.host.observed(self._candidates(reading, reach))
             if audience == "cell":
                 self.show(cell.id, ran.outputs)
             if ran.error is not None:
-                return self._failed(index, state, reach, ran)
+                return self._failed(before, ran)
             seen.facts = self._facts(reading, seen)
             capture = Capture(before, ran, seen, self.host, self.values)
-            return self._completed(index, state, reach, capture, audience)
+            return self._completed(state, capture, audience, twin or self._twin(capture))
         finally:
             self._running.pop()
+
+    def _candidates(self, reading: Reading, reach: Closure) -> list[Any]:
+        """Return the strings and paths that a library could have opened below Python's eyes."""
+        if not reading.analysis.mutates:
+            return []
+        here = self.host.namespace
+        return [*reading.analysis.paths, *(here[n] for n in reach.slots if n in here)]
 
     def _facts(self, reading: Reading, seen: Observed) -> tuple[Fact, ...]:
         """Add the sources and distributions behind the run's imports, and what its directives declare."""
@@ -269,10 +281,10 @@ class Pipeline:
         imported = self.session.world.facts_of(reading.analysis.modules | seen.modules)
         return (*seen.facts, *imported, *(f for f in declared if f is not None))
 
-    def _failed(self, index: int, state: State, reach: Closure, ran: Ran) -> Failed:
+    def _failed(self, before: Before, ran: Ran) -> Failed:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
         assert ran.error is not None
-        reading = self.session.read(self.session.cells[index])
+        reading, reach, state = before.reading, before.closure, before.state
         nonce = "failed:" + secrets.token_hex(8)
         reached = in_reach(reach.slots.values(), state)
         for name in self.host.names():
@@ -280,30 +292,29 @@ class Pipeline:
                 self.placement.names[name] = nonce
         self.placement.doubt_hidden(nonce)
         error = (ran.error[0], ran.error[1])
-        self.position = self._live(state, reading, nonce)
+        for name in self.placement.names.keys() - self.host.namespace.keys():
+            del self.placement.names[name]
+        self.position = self._live(before, nonce)
         # Without a document the values that a failed cell left are the ones that the next cell sees, as ever.
         after = state if self.session.ordered else self.position
         entry = Entry(reading, state, None, after, (Reason("error", ": ".join(error)),), error, reach)
         self.session.entries[reading.cell.id] = entry
         return Failed(entry, ran.error, ())
 
-    def _live(self, state: State, reading: Reading, nonce: str) -> State:
+    def _live(self, before: Before, nonce: str) -> State:
         """Return what really stands after a failure: the state, but for what the run bound, changed or deleted."""
         here = self.placement.names
-        gone = (reading.analysis.deletes | reading.analysis.stores) - here.keys()
-        live = {n: s for n, s in state.items() if n not in gone and here.get(n) != nonce}
+        gone = before.present - set(self.host.names())
+        live = {n: s for n, s in before.state.items() if n not in gone and here.get(n) != nonce}
         for name, version in here.items():
             if version == nonce:
-                live[name] = Slot(Unit((name,), nonce, reach=Reach(opaque=True)), reading.cell.id)
+                live[name] = Slot(Unit((name,), nonce, reach=Reach(opaque=True)), before.reading.cell.id)
         return live
 
-    def _completed(
-        self, index: int, state: State, reach: Closure, capture: Capture, audience: str
-    ) -> Completed:
-        cell = self.session.cells[index]
+    def _completed(self, state: State, capture: Capture, audience: str, twin: Manifest | None) -> Completed:
+        cell = capture.before.reading.cell
         tainted = self.placement.tainted(state)
         files = self._save_files(capture.seen)
-        twin = self._twin(capture)
         captured = finish(capture, files, twin, secrets.token_hex(8))
         manifest = msgspec.structs.replace(captured.manifest, created=time.time())
         if tainted:
@@ -311,7 +322,7 @@ class Pipeline:
             manifest = msgspec.structs.replace(manifest, reasons=(*manifest.reasons, Reason("tainted", text)))
         self._put_in_place(manifest, captured)
         after = advance(state, manifest, cell.id)
-        entry = Entry(self.session.read(cell), state, manifest, after, manifest.reasons, closure=reach)
+        entry = Entry(capture.before.reading, state, manifest, after, manifest.reasons, closure=capture.before.closure)
         self.session.entries[cell.id] = entry
         if audience != "nobody" or twin is None or twin.nonce != manifest.nonce:
             self._publish(manifest, captured)
@@ -320,7 +331,7 @@ class Pipeline:
 
     def _twin(self, capture: Capture) -> Manifest | None:
         try:
-            entries = self.store.entries(capture.before.program)
+            entries = self.store.entries(capture.before.reading.program)
         except StoreError:
             return None
         # A run of this session may still be on its way to the store.
@@ -329,10 +340,12 @@ class Pipeline:
 
     def _put_in_place(self, manifest: Manifest, captured: Captured) -> None:
         """Record the versions that now stand in the process, and the digests by which later changes are told."""
+        for name in self.placement.names.keys() - self.host.namespace.keys():
+            del self.placement.names[name]
         for index, unit in enumerate(manifest.units):
             for name in unit.names:
                 if hidden(name):
-                    self.placement.hidden[name] = unit.version
+                    self.placement.note_hidden(name, unit)
                 elif name in self.host.namespace:
                     self.placement.names[name] = unit.version
             if unit.kind in ("value", "definition") and (index in captured.groups or unit.kind == "definition"):
@@ -361,6 +374,7 @@ class Pipeline:
             except StoreError:
                 digest = self.files.digest(path)
                 saved.append(FileOutput(path, digest))
+        saved += [FileOutput(path, FOLDER) for path in seen.made]
         saved += [FileOutput(path, None) for path in seen.deleted]
         return tuple(saved)
 

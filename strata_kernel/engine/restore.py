@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from strata_kernel.domain.manifest import Artifact, Unit
-from strata_kernel.domain.state import Slot, State, hidden
+from strata_kernel.domain.state import RESTORABLE, Slot, State, hidden
 from strata_kernel.errors import CodecError, StoreError
 from strata_kernel.ports import Blobs, Host, Values
 
@@ -133,6 +133,13 @@ class Placement:
             self.hidden.pop(unit, None)
         else:
             self.hidden[unit] = slot.version
+
+    def note_hidden(self, name: str, unit: Unit) -> None:
+        """Record that a run has left a hidden unit of the process at this version."""
+        if unit.artifact is None and name.startswith(RESTORABLE):
+            self.hidden.pop(name, None)
+        else:
+            self.hidden[name] = unit.version
 
     def doubt_hidden(self, version: str) -> None:
         """Record that the hidden units stand at a version that nothing prescribes, so that they are set before the next run."""

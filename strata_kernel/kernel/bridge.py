@@ -33,7 +33,8 @@ class Bridge:
         path = os.environ.get("JPY_SESSION_NAME", "")
         self.start = Path(path).parent if path else Path.cwd()
         self.parts: Parts = build(self.start, dict(os.environ), kernel.shell.transform_cell)
-        self.watch = Watch(self.parts.world, [self.parts.store.local.path])
+        self.watch = Watch(self.parts.world, [str(self.parts.store.local.path)])
+        self.watch.install()
         self.host = IPythonHost(kernel, self.watch)
         self.pipeline: Pipeline = self.parts.pipeline(self.host, self._warn, self.watch.exempt)
         self.session = self.pipeline.session

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -103,9 +103,9 @@ class IPythonHost:
         """Start to record what the process does."""
         self.watch.start(self.namespace)
 
-    def observed(self) -> Observed:
+    def observed(self, candidates: Iterable[Any]) -> Observed:
         """Stop recording and return what was seen."""
-        return self.watch.stop()
+        return self.watch.stop(candidates)
 
     def apply(self, unit: str, state: bytes | None) -> None:
         """Set a hidden unit of the process."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -63,7 +64,8 @@ class KernelPool:
         manager = self._kernels.get((folder, name))
         if manager is not None and await manager.is_alive():
             return manager
-        manager = AsyncKernelManager(kernel_name=name)
+        # Sockets in the file system: no port is opened, and nothing travels over TCP in the clear.
+        manager = AsyncKernelManager(kernel_name=name, transport="tcp" if os.name == "nt" else "ipc")
         try:
             await manager.start_kernel(cwd=str(folder))
         except NoSuchKernel:
@@ -85,6 +87,7 @@ class Client(NotebookClient):
         super().__init__(nb, km=km, **options)
         self._job, self._force, self._wanted = run, force, wanted
         self._cell_id = ""
+        self._comm = uuid.uuid4().hex
         self.started = False
 
     async def play(self, folder: Path) -> bool:
@@ -178,8 +181,13 @@ class Client(NotebookClient):
         self.kc.shell_channel.send(message)
         return str(message["header"]["msg_id"])
 
+    def handle_comm_msg(self, outs: Any, msg: Any, cell_index: int) -> None:
+        """Leave our own comm out: nbclient takes every comm for a widget's."""
+        if msg["content"].get("comm_id") != self._comm:
+            super().handle_comm_msg(outs, msg, cell_index)
+
     def _tell_document(self) -> None:
-        comm = uuid.uuid4().hex
+        comm = self._comm
         cells = [c for c in self._job.session.cells if c.id in {i for i, _ in code_ids(self.nb)}]
         path = str(self._job.notebook.path)
         for kind, body in (

@@ -20,18 +20,24 @@ def imports_of(source: bytes) -> tuple[Import, ...]:
     """Return the imports anywhere in the source, in a fixed order, and perhaps some that it only talks about."""
     text = source.decode("utf-8", "replace").replace("\\\r\n", " ").replace("\\\n", " ")
     found: set[Import] = set()
-    for match in _IMPORT.finditer(text):
-        start = match.start()
-        before = text[text.rfind("\n", 0, start) + 1 : start]
-        if before[-1:].isidentifier() or before[-1:].isdigit():
+    end = 0
+    # A literal search is many times faster than a pattern that begins with a word boundary.
+    while (start := text.find("import", end)) >= 0:
+        end = start + 6
+        if start and (text[start - 1].isalnum() or text[start - 1] == "_"):
             continue
+        match = _IMPORT.match(text, start)
+        if match is None:
+            continue
+        end = match.end()
+        before = text[text.rfind("\n", 0, start) + 1 : start]
         listed = _names(match["names"])
         base = _BEFORE.search(before) if "from" in before else None
         if base is None:
             found.update((0, name, ()) for name in listed if name != "*")
         elif listed:
             found.add((len(base["dots"]), base["name"], tuple(listed)))
-    for match in _BY_NAME.finditer(text):
+    for match in _BY_NAME.finditer(text) if "import_module" in text or "__import__" in text else ():
         name = match["name"]
         level = len(name) - len(name.lstrip("."))
         found.add((level, name[level:], ()))

@@ -19,7 +19,7 @@ class LocalWorld:
         self, roots: Sequence[str], environ: Mapping[str, str] | None = None, path: Sequence[str] | None = None
     ) -> None:
         self.files = Files()
-        self.environment = Environment(os.environ if environ is None else environ)
+        self.environment = Environment(dict(os.environ) if environ is None else environ)
         self.modules = LocalModules(roots, path)
         self.distributions = Distributions(path)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from blake3 import blake3
 
-from strata_kernel.domain.manifest import Blob, FileOutput
+from strata_kernel.domain.manifest import FOLDER, Blob, FileOutput
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Blobs
 
@@ -29,6 +29,8 @@ class LocalFiles:
             found = os.stat(path)
         except OSError:
             return None
+        if stat.S_ISDIR(found.st_mode):
+            return FOLDER
         if not stat.S_ISREG(found.st_mode):
             return None
         sign = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
@@ -52,8 +54,8 @@ class LocalFiles:
     def save(self, path: str, blobs: Blobs, limit: int) -> FileOutput:
         """Store what stands at the path; over `limit` bytes only its digest is recorded."""
         digest = self.digest(path)
-        if digest is None:
-            return FileOutput(path, None)
+        if digest is None or digest == FOLDER:
+            return FileOutput(path, digest)
         found = os.stat(path)
         blob: Blob | None = None
         if found.st_size <= limit:
@@ -66,8 +68,10 @@ class LocalFiles:
         """Put the file back as it was, or take it away when the run had deleted it; raise StoreError."""
         try:
             if output.digest is None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(output.path)
+                _take_away(output.path)
+                return
+            if output.digest == FOLDER:
+                os.makedirs(output.path, exist_ok=True)
                 return
             if output.blob is None:
                 raise StoreError(f"{output.path} was too large to be kept")
@@ -88,6 +92,16 @@ class LocalFiles:
         except BaseException:
             os.unlink(temporary)
             raise
+
+
+def _take_away(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.isdir(path) and not os.path.islink(path):
+            # A folder that holds something by now holds something of the user's.
+            with contextlib.suppress(OSError):
+                os.rmdir(path)
+        else:
+            os.unlink(path)
 
 
 def _settled(changed_ns: int) -> bool:

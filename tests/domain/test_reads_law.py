@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import cache
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -35,7 +36,7 @@ def expressions() -> st.SearchStrategy[str]:
             st.builds("p(*({} for {} in [{}]))".format, inner, name, inner),
             st.builds("p(*({} for {} in (1,) for {} in [{}]))".format, inner, name, name, inner),
             st.builds("p(0 < {} < {})".format, inner, inner),
-            st.builds("p(f'{{{}}}')".format, inner),
+            name.map("p(f'{{p({})}}')".format),
         ),
         max_leaves=4,
     )
@@ -52,6 +53,7 @@ def block(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.lists(inner, min_size=1, max_size=4).map("\n".join).map(indent)
 
 
+@cache
 def simple(where: str) -> st.SearchStrategy[str]:
     found = [
         st.builds("{} = {}".format, name, expression),
@@ -81,6 +83,7 @@ def simple(where: str) -> st.SearchStrategy[str]:
     return st.one_of(found)
 
 
+@cache
 def statements(where: str, depth: int) -> st.SearchStrategy[str]:
     plain = simple(where)
     if depth == 0:
@@ -185,8 +188,8 @@ def run(source: str, namespace: dict[str, Any]) -> tuple[Any, ...]:
     return outcome, world.trace, space, changed, before
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-@given(programs, st.sets(name), st.data())
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.deferred(lambda: programs), st.sets(name), st.data())
 def test_a_cell_sees_only_what_it_reads(source: str, present: set[str], data: st.DataObject) -> None:
     try:
         compile(source, "<cell>", "exec")

@@ -1,4 +1,5 @@
 """Kernels for the laws: started by fork from a warm process, driven by a frontend that knows the document."""
+
 import ast
 import contextlib
 import json
@@ -14,7 +15,7 @@ from queue import Empty
 
 from jupyter_client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
-from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 
 from .oracle import PROBE, View
 
@@ -26,11 +27,19 @@ class KernelDied(Exception):
     """The kernel under test ended or hung."""
 
 
+def kernel_spec(kernel):
+    """The installed spec of a kernel; for one of this repository that is not installed, the spec in the tree."""
+    try:
+        return KernelSpecManager().get_kernel_spec(kernel)
+    except NoSuchKernel:
+        return KernelSpec.from_resource_dir(str(ROOT / "strata_kernel" / "kernelspec"))
+
+
 class Nursery:
     """Starts kernels: by fork from a warm process, or as any frontend does when LAWS_SPAWN=plain."""
 
     def __init__(self, kernel):
-        self.spec = KernelSpecManager().get_kernel_spec(kernel)
+        self.spec = kernel_spec(kernel)
         self.process, self.folder = None, Path(tempfile.mkdtemp(prefix="k"))
         self.forks = os.environ.get("LAWS_SPAWN") != "plain" and self.spec.argv[1:2] == ["-m"]
         self.children = []
@@ -38,30 +47,59 @@ class Nursery:
     def environment(self, store, extra):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("STRATA_", "JPY_"))}
         path = os.pathsep.join([str(PROBE), str(ROOT)])
-        env |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": path, "MPLBACKEND": "Agg", **self.spec.env}
+        env |= {
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": path,
+            "MPLBACKEND": "Agg",
+            **self.spec.env,
+        }
         return env | ({"STRATA_CACHE_STORE": str(store)} if store else {}) | extra
 
     def start(self, world, store, extra):
         """Start a kernel in a world on a store; return its process id, connection file and log."""
         name = uuid.uuid4().hex[:10]
         connection, log = self.folder / f"{name}.json", self.folder / f"{name}.log"
-        write_connection_file(str(connection), ip=str(self.folder / name), transport="ipc", shell_port=1, iopub_port=2, stdin_port=3, hb_port=4,
-                              control_port=5, key=name.encode(), kernel_name="laws")
+        write_connection_file(
+            str(connection),
+            ip=str(self.folder / name),
+            transport="ipc",
+            shell_port=1,
+            iopub_port=2,
+            stdin_port=3,
+            hb_port=4,
+            control_port=5,
+            key=name.encode(),
+            kernel_name="laws",
+        )
         env = self.environment(store, extra)
         if self.forks:
             return self.fork(connection, world, env, log), connection, log
         argv = [a.replace("{connection_file}", str(connection)) for a in self.spec.argv]
         argv[0] = sys.executable if argv[0].startswith("python") else argv[0]
         with log.open("ab") as out:
-            child = subprocess.Popen(argv, cwd=world, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+            child = subprocess.Popen(
+                argv, cwd=world, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
         self.children.append(child)
         return child.pid, connection, log
 
     def fork(self, connection, world, env, log):
         if self.process is None or self.process.poll() is not None:
-            self.process = subprocess.Popen([sys.executable, str(PROBE / "strata_laws_kernels.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                            env=self.environment(None, {}), text=True)
-        request = {"module": self.spec.argv[2], "connection": str(connection), "cwd": str(world), "env": env, "log": str(log)}
+            self.process = subprocess.Popen(
+                [sys.executable, str(PROBE / "strata_laws_kernels.py")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=self.environment(None, {}),
+                text=True,
+            )
+        request = {
+            "module": self.spec.argv[2],
+            "connection": str(connection),
+            "cwd": str(world),
+            "env": env,
+            "log": str(log),
+        }
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())["pid"]
@@ -109,7 +147,14 @@ class Frontend:
             waiting = self.message(self.client.get_shell_msg, deadline)["parent_header"].get("msg_id") != asked
         self.ready = True
         self.comm = uuid.uuid4().hex
-        self.send("comm_open", {"comm_id": self.comm, "target_name": "strata", "data": {"type": "hello", "protocol": 1, "path": "case.ipynb"}})
+        self.send(
+            "comm_open",
+            {
+                "comm_id": self.comm,
+                "target_name": "strata",
+                "data": {"type": "hello", "protocol": 1, "path": "case.ipynb"},
+            },
+        )
 
     def message(self, channel, deadline):
         while True:
@@ -127,8 +172,10 @@ class Frontend:
     def stop(self, gently=True):
         """End the kernel: through a shutdown request, or by SIGKILL."""
         if gently and self.nursery.alive(self.pid):
-            with contextlib.suppress(Exception):
-                self.client.control_channel.send(self.client.session.msg("shutdown_request", {"restart": False}))
+            with contextlib.suppress(KernelDied):
+                self.wait()
+                self.value("0")  # plain ipykernel can hang when it is told to end while it still reads comm messages
+            self.client.control_channel.send(self.client.session.msg("shutdown_request", {"restart": False}))
             deadline = time.monotonic() + TIMEOUT
             while self.nursery.alive(self.pid) and time.monotonic() < deadline:
                 time.sleep(0.005)
@@ -154,12 +201,25 @@ class Frontend:
         self.wait()
         self.revision += 1
         listed = [{"id": i, "kind": "code", "source": s} for i, s in zip(self.ids, cells, strict=True)]
-        self.send("comm_msg", {"comm_id": self.comm, "data": {"type": "document", "revision": self.revision, "variants": {}, "cells": listed}})
+        self.send(
+            "comm_msg",
+            {
+                "comm_id": self.comm,
+                "data": {"type": "document", "revision": self.revision, "variants": {}, "cells": listed},
+            },
+        )
 
     def execute(self, cell, source):
         """Run one cell; return the name of its exception, or None."""
         self.wait()
-        content = {"code": source, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
+        content = {
+            "code": source,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
         request = self.client.session.msg("execute_request", content, metadata={"cellId": cell})
         self.client.shell_channel.send(request)
         self.view.begin(cell)
@@ -186,7 +246,9 @@ class Frontend:
             self.view.event(cell, "stream", c["name"], c["text"])
         elif kind == "clear_output":
             self.view.event(cell, "clear", c["wait"], None)
-        elif (event := {"display_data": "display", "execute_result": "result", "update_display_data": "update"}.get(kind)) is not None:
+        elif (
+            event := {"display_data": "display", "execute_result": "result", "update_display_data": "update"}.get(kind)
+        ) is not None:
             self.view.event(cell, event, c["data"].get("text/plain", ""), c.get("transient", {}).get("display_id"))
 
     def heard(self, body):
@@ -213,7 +275,14 @@ class Frontend:
     def value(self, expression):
         """Evaluate an expression in the kernel's namespace and return its text, or raise ValueError."""
         self.wait()
-        content = {"code": "", "silent": True, "store_history": False, "user_expressions": {"v": expression}, "allow_stdin": False, "stop_on_error": True}
+        content = {
+            "code": "",
+            "silent": True,
+            "store_history": False,
+            "user_expressions": {"v": expression},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
         request = self.client.session.msg("execute_request", content)
         self.client.shell_channel.send(request)
         value = self.reply(request)["content"]["user_expressions"]["v"]

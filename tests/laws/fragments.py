@@ -5,7 +5,15 @@ piece binds, `<x>` the same name again, `<any:x>` any existing name, `<same:x>` 
 A piece marked P is pure: a second run of the document may not execute it.
 """
 
-NAMES = {"func": "fgh", "cls": "CD", "arr": "uvw", "df": ("df", "dg"), "ser": ("s1", "s2"), "mod": ("helper", "base"), "fact": ("make", "build")}
+NAMES = {
+    "func": "fgh",
+    "cls": "CD",
+    "arr": "uvw",
+    "df": ("df", "dg"),
+    "ser": ("s1", "s2"),
+    "mod": ("helper", "base"),
+    "fact": ("make", "build"),
+}
 VALUES = "abcdef"
 
 PIECES = {
@@ -354,7 +362,11 @@ P class Shown:\\n    def __repr__(self):\\n        return 'shown %d' % <int:y>\\
 }
 FILES = {
     "files": {"in.txt": "one\ntwo\nthree\n"},
-    "modules": {"helper.py": "from base import K\nstate = []\nLIMIT = 5\n\n\ndef g(x):\n    return x + K\n\n\ndef over(x):\n    return x > LIMIT\n\n\n"
-                             "class Thing:\n    k = 3\n\n    def m(self):\n        return self.k + K\n",
-                "base.py": "K = 1\n", "pkg/__init__.py": "", "pkg/inner.py": "from base import K\nN = K + 10\n"},
+    "modules": {
+        "helper.py": "from base import K\nstate = []\nLIMIT = 5\n\n\ndef g(x):\n    return x + K\n\n\ndef over(x):\n    return x > LIMIT\n\n\n"
+        "class Thing:\n    k = 3\n\n    def m(self):\n        return self.k + K\n",
+        "base.py": "K = 1\n",
+        "pkg/__init__.py": "",
+        "pkg/inner.py": "from base import K\nN = K + 10\n",
+    },
 }

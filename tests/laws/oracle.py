@@ -1,4 +1,5 @@
 """The judge of every law: what a fresh process makes of a document in a copy of the world."""
+
 import hashlib
 import json
 import os
@@ -100,8 +101,13 @@ class Oracle:
     def start(self):
         env = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_")}
         env |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(PROBE), "MPLBACKEND": "Agg"}
-        self.process = subprocess.Popen([sys.executable, str(PROBE / "strata_laws_oracle.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL, env=env)
+        self.process = subprocess.Popen(
+            [sys.executable, str(PROBE / "strata_laws_oracle.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=env,
+        )
 
     def close(self):
         if self.process:

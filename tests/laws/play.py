@@ -1,42 +1,14 @@
 """Play a case: a kernel and its frontend on one side, the oracle on the other, and what differs between them."""
-import contextlib
-import os
-import random
+
 import shutil
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from .client import Frontend, KernelDied, Nursery
 from .oracle import Oracle, files_of
+from .stage import Stage
 
 FRESH_EVERY_RUN = "fresh"
-
-
-@dataclass
-class Fault:
-    """One divergence: which law, at which step, and what differed."""
-
-    law: str
-    step: int
-    what: str
-    got: object = None
-    want: object = None
-
-    def __str__(self):
-        return f"step {self.step}: {self.law}: {self.what}: got {str(self.got)[:300]}, want {str(self.want)[:300]}"
-
-
-@dataclass
-class Played:
-    """What came of a case."""
-
-    faults: list = field(default_factory=list)
-    missed: list = field(default_factory=list)
-    executed: int = 0
-    hits: int = 0
-    checks: int = 0
-    undecided: int = 0
 
 
 class Bench:
@@ -69,17 +41,8 @@ class Bench:
         return match.played
 
 
-class Match:
-    """One case being played."""
-
-    def __init__(self, bench, case, home, mode):
-        self.bench, self.case, self.home, self.mode = bench, case, home, mode
-        self.played, self.cells, self.step, self.env = Played(), list(case["cells"]), 0, dict(case.get("env", {}))
-        self.world, self.store = home / "world", home / "store"
-        self.world.mkdir()
-        self.verdict, self.upto, self.front = None, None, None
-        for path, text in case.get("files", {}).items():
-            self.put(path, text)
+class Match(Stage):
+    """A case being played: runs, and their comparison with the oracle."""
 
     def play(self):
         try:
@@ -87,32 +50,18 @@ class Match:
             self.front.ids = [f"c{i}" for i in range(len(self.cells))]
             self.fresh_ids = len(self.cells)
             self.front.document(self.cells)
-            for self.step, (op, *a) in enumerate(self.case["steps"]):
+            for step, (op, *a) in enumerate(self.case["steps"]):
+                self.step = step
                 getattr(self, f"on_{op}")(*a)
                 if self.played.faults:
                     return
         except KernelDied as e:
             self.fault("kernel died", str(e))
 
-    def close(self):
-        with contextlib.suppress(KernelDied):
-            if self.front:
-                self.front.stop(gently=False)
-
-    def put(self, path, text):
-        target = self.world / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-
-    def fault(self, law, what, got=None, want=None):
-        self.played.faults.append(Fault(law, self.step, what, got, want))
-
     def ask(self, upto=None):
-        cells = self.cells if upto is None else self.cells[:upto + 1]
+        cells = self.cells if upto is None else self.cells[: upto + 1]
         env = {k: v for k, v in self.env.items() if not k.startswith("STRATA_")}
         return self.bench.oracle.ask(cells, self.world, env)
-
-    # Runs
 
     def on_run_all(self, front=None):
         if self.mode == FRESH_EVERY_RUN:
@@ -156,7 +105,11 @@ class Match:
     @staticmethod
     def pending(verdict, path):
         """Say whether a file is held open by a name, so that its content on disk depends on buffers."""
-        return any(d[0] == "file" and d[2].endswith(path) and "r" not in d[3] for d in verdict.names.values() if isinstance(d, list))
+        return any(
+            d[0] == "file" and d[2].endswith(path) and "r" not in d[3]
+            for d in verdict.names.values()
+            if isinstance(d, list)
+        )
 
     def on_run(self, i):
         if i >= len(self.cells) or self.mode == FRESH_EVERY_RUN:
@@ -199,65 +152,6 @@ class Match:
             elif names[name] != want[name]:
                 self.fault(prefix + "name", name, names[name], want[name])
 
-    # Changes of the document
-
-    def on_edit(self, i, source):
-        if i < len(self.cells):
-            self.cells[i] = source
-            self.told()
-
-    def on_insert(self, i, source):
-        self.cells.insert(i, source)
-        self.front.ids.insert(i, f"c{self.fresh_ids}")
-        self.fresh_ids += 1
-        self.told()
-
-    def on_delete(self, i):
-        if i < len(self.cells) > 1:
-            del self.cells[i], self.front.ids[i]
-            self.told()
-
-    def on_move(self, i, j):
-        if max(i, j) < len(self.cells):
-            self.cells.insert(j, self.cells.pop(i))
-            self.front.ids.insert(j, self.front.ids.pop(i))
-            self.told()
-
-    def told(self):
-        self.verdict = None
-        self.front.document(self.cells)
-
-    # Disturbances
-
-    def on_restart(self):
-        self.verdict = None
-        self.front.restart()
-        self.front.document(self.cells)
-
-    def on_kill(self):
-        self.verdict = None
-        self.front.restart(gently=False)
-        self.front.document(self.cells)
-
-    def on_clear(self):
-        for entry in self.store.iterdir() if self.store.exists() else ():
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-
-    def on_corrupt(self, how, where, seed):
-        """Replace a few stored files by damaged ones, as a disk would after a crash; mapped pages of the old inode stay."""
-        rnd = random.Random(seed)
-        files = sorted(p for p in (self.store / where).rglob("*") if p.is_file()) if (self.store / where).exists() else []
-        for path in rnd.sample(files, min(len(files), rnd.choice((1, 2, 5)))):
-            content = bytearray(path.read_bytes())
-            path.unlink()
-            if how == "drop" or not content:
-                continue
-            if how == "flip":
-                content[rnd.randrange(len(content))] ^= rnd.randrange(1, 256)
-            else:
-                del content[rnd.randrange(len(content)):]
-            path.write_bytes(content)
-
     def on_second(self):
         """A second kernel on the same store runs the same document in its own copy of the world, interleaved with the first."""
         world = self.home / f"world{self.step}"
@@ -277,43 +171,25 @@ class Match:
         finally:
             other.stop()
 
-    def on_write(self, path, text):
-        self.verdict = None
-        self.put(path, text)
-
-    def on_write_keep_mtime(self, path, text):
-        self.verdict, target = None, self.world / path
-        stat = target.stat() if target.exists() else None
-        self.put(path, text)
-        if stat:
-            os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-
-    def on_touch(self, path):
-        if (self.world / path).exists():
-            os.utime(self.world / path)
-
-    def on_remove(self, path):
-        self.verdict = None
-        (self.world / path).unlink(missing_ok=True)
-
-    def on_setenv(self, name, value):
-        self.env[name] = self.front.env[name] = value
-
-    # Judgements that do not need the oracle
-
     def on_all_hit(self):
         """The run just made repeated another one: its pure cells may not have executed."""
         if self.verdict is None or self.verdict.broken or self.verdict.error or not self.verdict.repeatable:
             return
         if not set(self.cells) <= set(self.case.get("pure", ())):
-            self.played.missed += [s for i, s in enumerate(self.cells) if self.front.status.get(self.front.ids[i]) != "hit"]
+            self.played.missed += [
+                s for i, s in enumerate(self.cells) if self.front.status.get(self.front.ids[i]) != "hit"
+            ]
             return
         self.on_hit(range(len(self.cells)))
 
     def on_hit(self, cells):
         ran = [i for i in cells if self.front.status.get(self.front.ids[i]) != "hit"]
         if ran:
-            self.fault("second run executes", f"cells {ran}: {[self.cells[i] for i in ran][:3]}", [self.front.status.get(self.front.ids[i]) for i in ran])
+            self.fault(
+                "second run executes",
+                f"cells {ran}: {[self.cells[i] for i in ran][:3]}",
+                [self.front.status.get(self.front.ids[i]) for i in ran],
+            )
 
     def on_expect(self, expression):
         self.played.checks += 1
@@ -324,11 +200,11 @@ class Match:
         if got != "True":
             self.fault("expect", expression, got)
 
-    def on_same(self, expression, known={}):
+    def on_same(self, expression):
         """The value of an expression stays what it was when it was first asked for in this case."""
         got = self.front.value(expression)
-        if known.setdefault((id(self), expression), got) != got:
-            self.fault("frozen", expression, got, known[id(self), expression])
+        if (before := self.known.setdefault(expression, got)) != got:
+            self.fault("frozen", expression, got, before)
 
 
 def _replaced(value, world):

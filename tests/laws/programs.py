@@ -1,4 +1,5 @@
 """Strategies for cases: a document of 2 to 12 cells from the grammar, its world, and actions upon it."""
+
 import ast
 import builtins
 import functools
@@ -64,7 +65,12 @@ def written(piece, kinds, rnd):
         if not having and not (kind == "int" and rnd.random() < 0.5):
             return None
         chosen[label] = rnd.choice(having) if having else str(rnd.randint(0, 9))
-        if not having and (f"<{label}> +" in piece.text or "'<int" in piece.text or f"<int:{label}> +=" in piece.text or "{<int" in piece.text):
+        if not having and (
+            f"<{label}> +" in piece.text
+            or "'<int" in piece.text
+            or f"<int:{label}> +=" in piece.text
+            or "{<int" in piece.text
+        ):
             return None
     for label in piece.anys:
         values = sorted(n for n, k in kinds.items() if k != "fixed")
@@ -96,7 +102,7 @@ def written(piece, kinds, rnd):
     needed, bound = scopes(text)
     if "NameError" not in text and not needed <= kinds.keys() and rnd.random() < 0.98:
         return None
-    return text, {name: "fixed" for name in bound} | left
+    return text, dict.fromkeys(bound, "fixed") | left
 
 
 def cell(kinds, themes, rnd):
@@ -157,12 +163,18 @@ class Document:
                     before, left = rnd.choice(self.past[i])
                     return self.replace(i, before, left)
         if how == "cosmetic" and not source.startswith("%%"):
-            return self.replace(i, rnd.choice(("# note\n\n{}", "\n{}  # seen", "{}\n\n# end", "{}\n")).format(source), left)
+            return self.replace(
+                i, rnd.choice(("# note\n\n{}", "\n{}  # seen", "{}\n\n# end", "{}\n")).format(source), left
+            )
         numbers = list(NUMBER.finditer(source))
         if how in ("tweak", "type") and numbers:
             m = rnd.choice(numbers)
-            value = str((int(m[0]) + rnd.randint(1, 8)) % 10) if how == "tweak" else rnd.choice((f"{m[0]}.0", "True", f"({m[0]})"))
-            changed = source[:m.start()] + value + source[m.end():]
+            value = (
+                str((int(m[0]) + rnd.randint(1, 8)) % 10)
+                if how == "tweak"
+                else rnd.choice((f"{m[0]}.0", "True", f"({m[0]})"))
+            )
+            changed = source[: m.start()] + value + source[m.end() :]
             self.pure[changed] = self.pure.get(source, False)
             return self.replace(i, changed, left)
         return self.replace(i, *self.fresh(i))
@@ -192,16 +204,32 @@ class Document:
 
 def disturbance(files, rnd):
     """Something that happens between two runs and is no change of the document."""
-    op = rnd.choice(("restart", "restart", "restart", "kill", "corrupt", "second", "world", "world", "none", "none", "clear"))
+    op = rnd.choice(
+        ("restart", "restart", "restart", "kill", "corrupt", "second", "world", "world", "none", "none", "clear")
+    )
     if op == "world" and files:
         path = rnd.choice(sorted(files))
         how = rnd.choice(("touch", "write", "write", "write_keep_mtime", "remove"))
         if how in ("touch", "remove"):
             return (how, path)
         text = files[path]
-        return (how, path, re.sub(r"\d", lambda m: str((int(m[0]) + 1) % 10), text) if re.search(r"\d", text) else text.swapcase())
-    return {"kill": ("kill",), "restart": ("restart",), "second": ("second",), "clear": ("clear",),
-            "corrupt": ("corrupt", rnd.choice(("flip", "flip", "truncate", "drop")), rnd.choice(("cas", "cas", "ac")), rnd.randint(0, 999))}.get(op)
+        return (
+            how,
+            path,
+            re.sub(r"\d", lambda m: str((int(m[0]) + 1) % 10), text) if re.search(r"\d", text) else text.swapcase(),
+        )
+    return {
+        "kill": ("kill",),
+        "restart": ("restart",),
+        "second": ("second",),
+        "clear": ("clear",),
+        "corrupt": (
+            "corrupt",
+            rnd.choice(("flip", "flip", "truncate", "drop")),
+            rnd.choice(("cas", "cas", "ac")),
+            rnd.randint(0, 999),
+        ),
+    }.get(op)
 
 
 def generate(rnd):
@@ -237,8 +265,14 @@ def generate(rnd):
     if steps[-1] != ("check",):
         steps.append(("check",))
     pure = sorted(s for s, p in document.pure.items() if p)
-    return {"name": "-".join(themes), "cells": cells, "files": files, "steps": steps, "pure": pure,
-            "env": {"STRATA_CACHE_MIN_RUNTIME_MS": rnd.choice(("0", "0", "5"))}}
+    return {
+        "name": "-".join(themes),
+        "cells": cells,
+        "files": files,
+        "steps": steps,
+        "pure": pure,
+        "env": {"STRATA_CACHE_MIN_RUNTIME_MS": rnd.choice(("0", "0", "5"))},
+    }
 
 
 cases = st.randoms(use_true_random=False).map(generate)

@@ -1,4 +1,5 @@
 """Make a failing case small: fewer steps, then fewer cells, as long as the same law is broken."""
+
 import time
 
 INDEXED = {"run", "edit", "delete", "insert"}
@@ -22,16 +23,16 @@ def without_cell(case, k):
         else:
             steps.append((op, a[0] - (a[0] > place), *a[1:]))
             place -= op == "delete" and a[0] < place
-    return {**case, "cells": case["cells"][:k] + case["cells"][k + 1:], "steps": steps}
+    return {**case, "cells": case["cells"][:k] + case["cells"][k + 1 :], "steps": steps}
 
 
 def candidates(case, fault_step):
     """Smaller cases, the most promising first."""
     steps = case["steps"]
     if fault_step + 1 < len(steps):
-        yield {**case, "steps": steps[:fault_step + 1]}
+        yield {**case, "steps": steps[: fault_step + 1]}
     for i in range(len(steps) - 1):
-        yield {**case, "steps": steps[:i] + steps[i + 1:]}
+        yield {**case, "steps": steps[:i] + steps[i + 1 :]}
     for k in reversed(range(len(case["cells"]))):
         if len(case["cells"]) > 1 and (smaller := without_cell(case, k)):
             yield smaller
@@ -39,11 +40,17 @@ def candidates(case, fault_step):
         lines = source.split("\n")
         for i in range(len(lines)):
             if len(lines) > 1 and not lines[0].startswith("%%"):
-                yield {**case, "cells": case["cells"][:k] + ["\n".join(lines[:i] + lines[i + 1:])] + case["cells"][k + 1:]}
+                yield {
+                    **case,
+                    "cells": [*case["cells"][:k], "\n".join(lines[:i] + lines[i + 1 :]), *case["cells"][k + 1 :]],
+                }
     for i, (op, *a) in enumerate(steps):
         if op in ("edit", "insert") and len(lines := a[1].split("\n")) > 1:
             for j in range(len(lines)):
-                yield {**case, "steps": [*steps[:i], (op, a[0], "\n".join(lines[:j] + lines[j + 1:])), *steps[i + 1:]]}
+                yield {
+                    **case,
+                    "steps": [*steps[:i], (op, a[0], "\n".join(lines[:j] + lines[j + 1 :])), *steps[i + 1 :]],
+                }
     for path in case["files"]:
         yield {**case, "files": {k: v for k, v in case["files"].items() if k != path}}
 

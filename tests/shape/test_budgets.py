@@ -55,11 +55,10 @@ def excesses(path: Path) -> Iterator[tuple[str, str]]:
         given = [*args.posonlyargs, *args.args, *args.kwonlyargs, *filter(None, [args.vararg, args.kwarg])]
         if (count := sum(a.arg not in ("self", "cls") for a in given)) > MAX_PARAMETERS:
             yield f"{name}:{qualified}", f"{count} parameters"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            methods = sum(isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) for n in node.body)
-            if methods > MAX_METHODS:
-                yield f"{name}:{node.name}", f"{methods} methods"
+    for kind in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)):
+        methods = sum(isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) for n in kind.body)
+        if methods > MAX_METHODS:
+            yield f"{name}:{kind.name}", f"{methods} methods"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
@@ -112,8 +111,8 @@ def test_broad_excepts_say_why() -> None:
     for path in FILES:
         text = path.read_text("utf-8")
         lines = text.splitlines()
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.ExceptHandler) and broad(node):
-                if not any("#" in line for line in lines[node.lineno - 1 : node.lineno + 1]):
-                    silent.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+        handlers = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ExceptHandler)]
+        for handler in filter(broad, handlers):
+            if not any("#" in line for line in lines[handler.lineno - 1 : handler.lineno + 1]):
+                silent.append(f"{path.relative_to(ROOT)}:{handler.lineno}")
     assert silent == []

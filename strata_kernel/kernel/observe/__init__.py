@@ -1,0 +1,1 @@
+"""What a cell does to the process and the world while it runs, and how the process is set again."""

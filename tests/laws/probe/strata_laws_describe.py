@@ -3,6 +3,7 @@
 Runs inside the oracle and inside the kernel under test, so it imports nothing but the standard library.
 An object with identity is described once, under the path where it was first met; later meetings are ["ref", path].
 """
+
 import builtins
 import enum
 import functools
@@ -17,17 +18,43 @@ import types
 ATOMS = (int, float, complex, bool, str, bytes, type(None), type(...), range)
 HIDDEN = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
-SKIPPED = {"__dict__", "__weakref__", "__module__", "__dataclass_fields__", "__dataclass_params__", "__firstlineno__",
-           "__static_attributes__", "__qualname__", "__abstractmethods__", "_abc_impl", "__match_args__"}
+SKIPPED = {
+    "__dict__",
+    "__weakref__",
+    "__module__",
+    "__dataclass_fields__",
+    "__dataclass_params__",
+    "__firstlineno__",
+    "__static_attributes__",
+    "__qualname__",
+    "__abstractmethods__",
+    "_abc_impl",
+    "__match_args__",
+}
 MUTE = ("warnings", "IPython.", "ipykernel.", "contextlib", "itertools", "_asyncio", "asyncio")
 
 
 def code_shape(code):
     """Everything of a code object that can change what it does; no file name, no line."""
-    consts = [code_shape(c) if isinstance(c, types.CodeType) else [type(c).__name__, repr(sorted(c, key=repr) if isinstance(c, frozenset) else c)]
-              for c in code.co_consts]
-    return [code.co_name, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags, code.co_varnames, code.co_freevars,
-            code.co_cellvars, code.co_names, code.co_code.hex(), consts]
+    consts = [
+        code_shape(c)
+        if isinstance(c, types.CodeType)
+        else [type(c).__name__, repr(sorted(c, key=repr) if isinstance(c, frozenset) else c)]
+        for c in code.co_consts
+    ]
+    return [
+        code.co_name,
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_flags,
+        code.co_varnames,
+        code.co_freevars,
+        code.co_cellvars,
+        code.co_names,
+        code.co_code.hex(),
+        consts,
+    ]
 
 
 def digest(shape):
@@ -70,7 +97,10 @@ class Describer:
         return sorted((self.value(v, path + "{}") for v in items), key=json.dumps)
 
     def pairs(self, mapping, path):
-        return [[self.value(k, f"{path}.key"), self.value(v, f"{path}[{k!r}]" if type(k) in ATOMS else f"{path}[]")] for k, v in mapping.items()]
+        return [
+            [self.value(k, f"{path}.key"), self.value(v, f"{path}[{k!r}]" if type(k) in ATOMS else f"{path}[]")]
+            for k, v in mapping.items()
+        ]
 
     def thing(self, x, kind, path):
         where = f"{kind.__module__}.{kind.__qualname__}"
@@ -93,7 +123,12 @@ class Describer:
         if isinstance(x, property):
             return ["property", *(self.value(getattr(x, a), f"{path}.{a}") for a in ("fget", "fset", "fdel"))]
         if isinstance(x, functools.partial):
-            return ["partial", self.value(x.func, path + ".func"), self.value(x.args, path + ".args"), self.value(x.keywords, path + ".keywords")]
+            return [
+                "partial",
+                self.value(x.func, path + ".func"),
+                self.value(x.args, path + ".args"),
+                self.value(x.keywords, path + ".keywords"),
+            ]
         if where == "functools._lru_cache_wrapper":
             return ["lru_cache", self.value(x.__wrapped__, path + ".__wrapped__"), repr(x.cache_info())]
         if isinstance(x, (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)):
@@ -108,7 +143,7 @@ class Describer:
             return [where, digest(repr(x.getstate()))]
         if where == "IPython.utils.capture.CapturedIO":
             return [where, x.stdout, x.stderr]
-        if kind.__module__.startswith(MUTE) and not isinstance(x, list) or where.endswith("iterator"):
+        if (kind.__module__.startswith(MUTE) and not isinstance(x, list)) or where.endswith("iterator"):
             return ["opaque", where]
         return self.instance(x, kind, where, path)
 
@@ -126,8 +161,16 @@ class Describer:
         elif isinstance(x, (int, float, str, bytes)):
             out.append(type(x).__mro__[-2].__name__ + " " + ADDRESS.sub("", x.__repr__()))
         state = getattr(x, "__dict__", None)
-        slots = [s for c in kind.__mro__ for s in ([c.__dict__.get("__slots__", ())] if isinstance(c.__dict__.get("__slots__", ()), str)
-                                                   else c.__dict__.get("__slots__", ())) if hasattr(x, s)]
+        slots = [
+            s
+            for c in kind.__mro__
+            for s in (
+                [c.__dict__.get("__slots__", ())]
+                if isinstance(c.__dict__.get("__slots__", ()), str)
+                else c.__dict__.get("__slots__", ())
+            )
+            if hasattr(x, s)
+        ]
         if kind.__module__ == "__main__" or (state and kind.__module__ not in ("pathlib", "decimal")):
             out.append([[k, self.value(v, f"{path}.{k}")] for k, v in (state or {}).items()])
             out.append([[k, self.value(getattr(x, k), f"{path}.{k}")] for k in slots if not k.startswith("__")])
@@ -139,15 +182,24 @@ class Describer:
         if foreign(x.__code__.co_filename) and x.__module__ != "__main__":
             return ["function", x.__module__, x.__qualname__]
         closure = []
-        for name, cell in zip(x.__code__.co_freevars, x.__closure__ or ()):
+        for name, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
             try:
                 closure.append([name, self.value(cell.cell_contents, f"{path}.<{name}>")])
             except ValueError:
                 closure.append([name, "empty"])
         live = x.__globals__ is self.namespace or x.__module__ != "__main__"
-        return ["function", x.__qualname__, x.__module__, digest(code_shape(x.__code__)), x.__doc__, self.value(x.__defaults__, path + ".__defaults__"),
-                self.value(x.__kwdefaults__, path + ".__kwdefaults__"), closure, self.value(dict(x.__dict__), path + ".__dict__"),
-                "live globals" if live else "foreign globals"]
+        return [
+            "function",
+            x.__qualname__,
+            x.__module__,
+            digest(code_shape(x.__code__)),
+            x.__doc__,
+            self.value(x.__defaults__, path + ".__defaults__"),
+            self.value(x.__kwdefaults__, path + ".__kwdefaults__"),
+            closure,
+            self.value(dict(x.__dict__), path + ".__dict__"),
+            "live globals" if live else "foreign globals",
+        ]
 
     def klass(self, x, path):
         if x.__module__ != "__main__":
@@ -157,16 +209,31 @@ class Describer:
             return [*out, [[m, self.value(v.value, f"{path}.{m}")] for m, v in x.__members__.items()]]
         if issubclass(x, tuple) and hasattr(x, "_fields"):
             return [*out, list(x._fields), self.value(dict(x._field_defaults), path + "._field_defaults")]
-        generated = {"__init__", "__repr__", "__eq__", "__hash__", "__replace__"} if "__dataclass_fields__" in x.__dict__ else set()
-        attributes = {k: v for k, v in x.__dict__.items() if k not in SKIPPED and k not in generated and not isinstance(v, types.MemberDescriptorType)}
-        fields = [[f.name, str(f.type), repr(f.default)[:40] if type(f.default) in ATOMS else ""] for f in x.__dict__.get("__dataclass_fields__", {}).values()]
+        generated = (
+            {"__init__", "__repr__", "__eq__", "__hash__", "__replace__"}
+            if "__dataclass_fields__" in x.__dict__
+            else set()
+        )
+        attributes = {
+            k: v
+            for k, v in x.__dict__.items()
+            if k not in SKIPPED and k not in generated and not isinstance(v, types.MemberDescriptorType)
+        }
+        fields = [
+            [f.name, str(f.type), repr(f.default)[:40] if type(f.default) in ATOMS else ""]
+            for f in x.__dict__.get("__dataclass_fields__", {}).values()
+        ]
         return [*out, fields, [[k, self.value(v, f"{path}.{k}")] for k, v in sorted(attributes.items())]]
 
     def module(self, x, path):
         file = getattr(x, "__file__", None) or ""
         if not file or foreign(file):
             return ["module", x.__name__]
-        content = {k: v for k, v in vars(x).items() if not k.startswith("_") and getattr(v, "__module__", None) in (None, x.__name__, "__main__")}
+        content = {
+            k: v
+            for k, v in vars(x).items()
+            if not k.startswith("_") and getattr(v, "__module__", None) in (None, x.__name__, "__main__")
+        }
         return ["local module", x.__name__, [[k, self.value(v, f"{path}.{k}")] for k, v in sorted(content.items())]]
 
     def file(self, x, where):
@@ -175,7 +242,15 @@ class Describer:
         except (OSError, ValueError):
             position = "unknown"
         content = x.getvalue() if isinstance(x, (io.StringIO, io.BytesIO)) and not x.closed else None
-        return ["file", where, str(getattr(x, "name", "")), str(getattr(x, "mode", "")), x.closed, position, repr(content)]
+        return [
+            "file",
+            where,
+            str(getattr(x, "name", "")),
+            str(getattr(x, "mode", "")),
+            x.closed,
+            position,
+            repr(content),
+        ]
 
     def scientific(self, x, kind, where, path):
         numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
@@ -188,10 +263,20 @@ class Describer:
         if isinstance(x, numpy.random.RandomState):
             return [where, digest(repr(x.get_state()))]
         if pandas and isinstance(x, pandas.DataFrame):
-            columns = [[repr(c), str(t), [repr(v) for v in x.iloc[:, i].tolist()]] for i, (c, t) in enumerate(zip(x.columns, x.dtypes))]
+            columns = [
+                [repr(c), str(t), [repr(v) for v in x.iloc[:, i].tolist()]]
+                for i, (c, t) in enumerate(zip(x.columns, x.dtypes, strict=True))
+            ]
             return [where, self.index(x.index), self.index(x.columns), columns, repr(x.attrs)]
         if pandas and isinstance(x, pandas.Series):
-            return [where, repr(x.name), str(x.dtype), self.index(x.index), [repr(v) for v in x.tolist()], repr(x.attrs)]
+            return [
+                where,
+                repr(x.name),
+                str(x.dtype),
+                self.index(x.index),
+                [repr(v) for v in x.tolist()],
+                repr(x.attrs),
+            ]
         if pandas and isinstance(x, pandas.Index):
             return self.index(x)
         return [where, ADDRESS.sub("at 0x", repr(x))]
@@ -201,9 +286,17 @@ class Describer:
         return [type(x).__name__, repr(list(x.names)), str(x.dtype), [repr(v) for v in x.tolist()]]
 
     def array(self, x, where, path, numpy):
-        body = [self.value(v, f"{path}[{i}]") for i, v in enumerate(x.ravel().tolist())] if x.dtype.hasobject else x.tobytes().hex()
+        body = (
+            [self.value(v, f"{path}[{i}]") for i, v in enumerate(x.ravel().tolist())]
+            if x.dtype.hasobject
+            else x.tobytes().hex()
+        )
         address = x.__array_interface__["data"][0]
-        shared = [[p, address - a] for p, y, a in self.arrays if x.size and numpy.may_share_memory(x, y) and numpy.shares_memory(x, y)]
+        shared = [
+            [p, address - a]
+            for p, y, a in self.arrays
+            if x.size and numpy.may_share_memory(x, y) and numpy.shares_memory(x, y)
+        ]
         self.arrays.append((path, x, address))
         mask = self.value(x.mask, path + ".mask") if where.startswith("numpy.ma") else None
         return [where, str(x.dtype), x.shape, x.strides, x.flags.writeable, x.flags.f_contiguous, body, shared, mask]
@@ -219,7 +312,12 @@ def describe(namespace, only=None):
     names = [k for k in public(namespace) if only is None or k in only]
     out = {k: walk.value(namespace[k], k) for k in names}
     added = {k: v for k, v in os.environ.items() if k.startswith("LAW_")}
-    return {"names": out, "cwd": os.getcwd(), "env": added, "builtins": sorted(k for k in vars(builtins) if k.startswith("law_"))}
+    return {
+        "names": out,
+        "cwd": os.getcwd(),
+        "env": added,
+        "builtins": sorted(k for k in vars(builtins) if k.startswith("law_")),
+    }
 
 
 def render(namespace, only=None):

@@ -2,6 +2,8 @@
 
 One JSON request a line on stdin ({module, connection, cwd, env, log}), one JSON answer ({pid}) a line on stdout.
 """
+
+import faulthandler
 import gc
 import json
 import os
@@ -23,6 +25,7 @@ def become_kernel(request):
     sys.path[0] = request["cwd"]
     sys.argv = [request["module"], "-f", request["connection"]]
     __import__("random").seed()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
@@ -30,7 +33,16 @@ def main():
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    for name in ("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "IPython", "zmq.eventloop.zmqstream", "debugpy", "jedi", "comm"):
+    for name in (
+        "ipykernel.kernelapp",
+        "ipykernel.ipkernel",
+        "ipykernel.zmqshell",
+        "IPython",
+        "zmq.eventloop.zmqstream",
+        "debugpy",
+        "jedi",
+        "comm",
+    ):
         __import__(name)
     gc.freeze()
     for line in iter(sys.stdin.readline, ""):

@@ -2,6 +2,7 @@
 
 One JSON request a line on stdin, one JSON answer a line on stdout.
 """
+
 import contextlib
 import io
 import json
@@ -56,7 +57,9 @@ class Publisher(DisplayPublisher):
     """Display calls as events."""
 
     def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **kwargs):
-        EVENTS.append(["update" if update else "display", data.get("text/plain", ""), (transient or {}).get("display_id")])
+        EVENTS.append(
+            ["update" if update else "display", data.get("text/plain", ""), (transient or {}).get("display_id")]
+        )
 
     def clear_output(self, wait=False):
         EVENTS.append(["clear", wait, None])

@@ -1,0 +1,126 @@
+"""The global random generators: their states, and whether a cell sets one before it draws from it."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from strata_kernel.kernel.observe import active
+from strata_kernel.kernel.observe.substitutes import Substitute, put, shadow
+
+if TYPE_CHECKING:
+    from strata_kernel.kernel.observe.imports import ImportHooks
+    from strata_kernel.kernel.observe.recording import Recording
+
+
+def plain(value: Any) -> Any:
+    """Return a state with arrays turned into (dtype, bytes), so that states compare and pickle."""
+    if isinstance(value, dict):
+        return tuple((key, plain(value[key])) for key in sorted(value))
+    if hasattr(value, "tobytes") and hasattr(value, "dtype"):
+        return ("array", str(value.dtype), value.tobytes()) if value.shape else value.item()
+    return value
+
+
+def live(value: Any) -> Any:
+    """Return what `plain` was given."""
+    if isinstance(value, tuple) and value and value[0] == "array":
+        import numpy
+
+        return numpy.frombuffer(value[2], dtype=value[1]).copy()
+    if isinstance(value, tuple):
+        return {key: live(item) for key, item in value}
+    return value
+
+
+def _of_numpy() -> Any:
+    module = sys.modules.get("numpy.random")
+    get = getattr(module, "get_state", None)
+    return None if get is None else plain(get(legacy=False))
+
+
+def _to_numpy(state: Any) -> None:
+    import numpy.random
+
+    setter = numpy.random.set_state
+    setter(live(state))
+
+
+def _of_torch() -> Any:
+    torch = sys.modules.get("torch")
+    get = getattr(torch, "get_rng_state", None)
+    if get is None:
+        return None
+    states = [get().numpy().tobytes()]
+    cuda = getattr(torch, "cuda", None)
+    if cuda is not None and cuda.is_initialized():
+        states.extend(state.numpy().tobytes() for state in cuda.get_rng_state_all())
+    return tuple(states)
+
+
+def _to_torch(state: Any) -> None:
+    import torch
+
+    tensors = [torch.frombuffer(bytearray(part), dtype=torch.uint8) for part in state]
+    torch.set_rng_state(tensors[0])
+    if len(tensors) > 1 and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(tensors[1:])
+
+
+#: How to read and to set each generator; reading gives None while its library is not loaded.
+GENERATORS: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
+    "rng:random": (random.getstate, lambda state: random.setstate(state)),
+    "rng:numpy": (_of_numpy, _to_numpy),
+    "rng:torch": (_of_torch, _to_torch),
+}
+
+
+def states() -> dict[str, Any]:
+    """Return the states of the generators that are loaded."""
+    found = {unit: read() for unit, (read, _) in GENERATORS.items()}
+    return {unit: state for unit, state in found.items() if state is not None}
+
+
+def reseed(recording: Recording, unit: str) -> None:
+    """Note that a generator is about to be set."""
+    if unit in recording.reseeded:
+        return
+    # One that was loaded in the course of the cell has no state that the cell could have drawn from before.
+    before = recording.generators.get(unit)
+    if before is None or GENERATORS[unit][0]() == before:
+        recording.reseeded.add(unit)
+
+
+class _Setter(Substitute):
+    unit = ""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the original and note that the generator is set, unless it is set from entropy."""
+        if active.recording is not None and (args or kwargs) and (not args or args[0] is not None):
+            active.note(reseed, self.unit)
+        return self.__wrapped__(*args, **kwargs)
+
+
+def _wrap_numpy(module: ModuleType) -> None:
+    for name in ("seed", "set_state"):
+        setter = _Setter(getattr(module, name), module.__name__)
+        setter.unit = "rng:numpy"
+        setattr(module, name, setter)
+
+
+def _wrap_torch(module: ModuleType) -> None:
+    def before(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if active.recording is not None:
+            active.note(reseed, "rng:torch")
+
+    for name in ("manual_seed", "set_rng_state"):
+        put(module, name, shadow(getattr(module, name), before))
+
+
+def install(hooks: ImportHooks) -> None:
+    """Wrap the functions that set the generators, now or once their libraries are loaded."""
+    hooks.after("numpy.random", _wrap_numpy)
+    hooks.after("torch", _wrap_torch)

@@ -1,0 +1,178 @@
+"""Records what one cell does to the world and what it learns from it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from strata_kernel.domain.manifest import Fact
+from strata_kernel.kernel.observe import active, audit, clocks, environment, frames, generators, lookups, paths, readers
+from strata_kernel.kernel.observe.imports import ImportHooks
+from strata_kernel.kernel.observe.observed import Observed, digested
+from strata_kernel.kernel.observe.recording import AT_ONCE, Recording
+from strata_kernel.world.files import Files, Stat, is_young, stat_of
+from strata_kernel.world.modules import is_local_file
+
+#: Threads that libraries keep for their own purposes.
+_HARMLESS = ("TMonitor", "pymon", "QueueFeederThread", "IPythonHistorySavingThread", "IOPub", "Heartbeat", "Control")
+
+_hooks: ImportHooks | None = None
+
+
+def import_hooks() -> ImportHooks:
+    """Return the import hooks of this process."""
+    global _hooks
+    if _hooks is None:
+        _hooks = ImportHooks(lambda origin: not frames.is_library_code(origin))
+    return _hooks
+
+
+class Observer:
+    """One per process: a Python audit hook, once added, stays."""
+
+    _installed = False
+
+    def __init__(self, files: Files | None = None, ignored: Iterable[str] = (), roots: Iterable[str] = ()) -> None:
+        self.files = files or Files()
+        self.roots = tuple(os.path.abspath(root) for root in roots)
+        self.relevance = paths.Relevance(ignored, self.roots)
+        self._modules: frozenset[str] = frozenset()
+        self._threads: frozenset[threading.Thread] = frozenset()
+        #: Databases that earlier cells opened for writing, as they stood when this one began.
+        self._held: dict[str, Stat | None] = {}
+        self._began: dict[str, Stat | None] = {}
+
+    def install(self) -> None:
+        """Wrap what must be wrapped; nothing is recorded until `start`."""
+        active.exempt_others()
+        if Observer._installed:
+            return
+        Observer._installed = True
+        hooks = import_hooks()
+        hooks.install()
+        lookups.install()
+        environment.install()
+        clocks.install()
+        generators.install(hooks)
+        readers.install(hooks)
+        sys.addaudithook(audit.hook)
+
+    def start(self, namespace: dict[str, Any], cwd: str | None = None) -> None:
+        """Begin to record; `namespace` holds the globals of the notebook's code."""
+        active.forget_finished()
+        recording = Recording(namespace, self.files, self.relevance)
+        recording.generators = generators.states()
+        self._modules = frozenset(sys.modules)
+        self._threads = frozenset(threading.enumerate())
+        self._began = {path: stat_of(path) for path in self._held}
+        active.recording = recording
+
+    def stop(self) -> Observed:
+        """End the recording and return what it holds."""
+        recording, active.recording = active.recording, None
+        if recording is None:
+            return Observed()
+        with active.exempt():
+            self._watch_held(recording)
+            self._note_threads(recording)
+            return self._summed(recording)
+
+    def _watch_held(self, recording: Recording) -> None:
+        for path, before in self._began.items():
+            if stat_of(path) != before and path not in recording.written:
+                recording.reads.pop(path, None)
+                recording.written[path] = before is not None
+                recording.miss(f"{path} was written through a connection that an earlier cell opened")
+        self._held.update(dict.fromkeys(recording.held))
+
+    def _note_threads(self, recording: Recording) -> None:
+        for thread in threading.enumerate():
+            if thread in self._threads or active.is_outsider(thread) or not thread.is_alive():
+                continue
+            if thread is threading.current_thread() or type(thread).__name__ in _HARMLESS:
+                continue
+            if not thread.name.startswith(_HARMLESS):
+                recording.reason("threads", f"leaves the thread {thread.name!r} running", name=thread.name)
+
+    def _summed(self, recording: Recording) -> Observed:
+        reads, pending = self._settle_reads(recording)
+        for path in recording.grown:
+            if os.path.isdir(path):
+                for file in recording.below(path):
+                    if recording.reads.get(file) != stat_of(file):
+                        recording.written.setdefault(file, file in recording.reads)
+        written = [path for path in recording.written if os.path.isfile(path) and not self._untouched(recording, path)]
+        gone = recording.deleted | {path for path, existed in recording.written.items() if existed}
+        deleted = [path for path in gone if not os.path.lexists(path)]
+        return Observed(
+            reads=reads,
+            absent=tuple(Fact("absent", path) for path in sorted(recording.absent)),
+            exists=tuple(fact for (_, path), fact in sorted(recording.exists.items()) if self._adds(fact, path, reads)),
+            dirs=tuple(fact for _, fact in sorted(recording.dirs.items())),
+            env=tuple(fact for _, fact in sorted(recording.env.items())),
+            written=tuple(sorted(written)),
+            deleted=tuple(sorted(deleted)),
+            made=tuple(sorted(path for path in recording.made if os.path.isdir(path))),
+            removed=tuple(sorted(path for path in recording.removed if not os.path.lexists(path))),
+            modules=self._new_modules(recording),
+            changed=tuple(sorted(recording.changed)),
+            reseeded=frozenset(recording.reseeded),
+            reasons=tuple(recording.reasons.values()),
+            pending=pending,
+        )
+
+    def _settle_reads(self, recording: Recording) -> tuple[dict[str, Fact], dict[str, Stat]]:
+        reads: dict[str, Fact] = {}
+        pending: dict[str, Stat] = {}
+        left = AT_ONCE
+        for path, found in recording.reads.items():
+            early = recording.early.get(path)
+            if early is not None:
+                reads[path] = early
+                continue
+            if path in recording.changed:
+                continue
+            if stat_of(path) != found:
+                recording.changed.add(path)
+            elif self.files.known(path, found) is None and found[0] > left:
+                pending[path] = found
+                reads[path] = Fact("file", path, "", found)
+            else:
+                fact = digested(path, found, self.files)
+                if fact is None:
+                    recording.changed.add(path)
+                else:
+                    # A small file costs its opening more than its bytes.
+                    left -= found[0] + 20_000
+                    reads[path] = fact
+        return dict(sorted(reads.items())), pending
+
+    @staticmethod
+    def _untouched(recording: Recording, path: str) -> bool:
+        """Tell whether a file opened for update was left as it was."""
+        found = recording.reads.get(path)
+        return found is not None and not is_young(found) and stat_of(path) == found
+
+    @staticmethod
+    def _adds(fact: Fact, path: str, reads: dict[str, Fact]) -> bool:
+        return fact.digest != "exists" or path not in reads
+
+    def _new_modules(self, recording: Recording) -> frozenset[str]:
+        found: set[str] = set()
+        for name in set(sys.modules).difference(self._modules) | recording.sought:
+            first = name.partition(".")[0]
+            if first in ("__main__", "__mp_main__", "strata_kernel"):
+                continue
+            module = sys.modules.get(name)
+            origin = getattr(module, "__file__", None)
+            local = module is not None and isinstance(origin, str) and is_local_file(origin, self.roots)
+            found.add(name if local or (module is None and first not in sys.modules) else first)
+        return frozenset(found)
+
+    def mentioned(self, texts: Iterable[str], cwd: str | None = None) -> list[Fact]:
+        """Return facts about those of the texts that name an existing file or directory."""
+        with active.exempt():
+            return paths.mentioned(texts, cwd or os.getcwd(), self.relevance, self.files)

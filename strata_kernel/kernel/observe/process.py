@@ -1,0 +1,248 @@
+"""The state of the process as hidden units that can be compared, saved and set again."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.digest import digest
+from strata_kernel.kernel.observe import lasting
+from strata_kernel.kernel.observe.generators import GENERATORS
+from strata_kernel.kernel.observe.probes import ABSENT, PROBES, Probe, Values
+
+if TYPE_CHECKING:
+    from strata_kernel.kernel.observe.imports import ImportHooks
+
+State = Any
+#: Variables by which debuggers and test runners talk to their own processes.
+_NOT_OURS = ("PYDEVD", "DEBUGPY", "JPY_", "PYTEST_CURRENT_TEST")
+_ENV = "env:"
+
+
+class Snapshot(dict[str, State]):
+    """The units that differ from the start of the process, generators always; `seen` holds what cannot be set again."""
+
+    seen: lasting.Seen
+
+
+class Pristine:
+    """The marker for a unit that is as it was at the start."""
+
+    def __repr__(self) -> str:
+        return "PRISTINE"
+
+
+PRISTINE = Pristine()
+
+
+class ProcessState:
+    """Compares the process with how it stood at the start, or for a library right after its first import."""
+
+    def __init__(self) -> None:
+        self._start: dict[str, Values] = {}
+        self._generators: dict[str, Any] = {}
+        self._probes: dict[str, Probe] = {}
+        #: States set while their library was not loaded: it gets them when it is.
+        self._deferred: dict[str, bytes] = {}
+        self._excused: lasting.Seen = {}
+
+    def install(self, hooks: ImportHooks) -> None:
+        """Take the state of the process for its start."""
+        for probe in PROBES:
+            hooks.after(probe.module, lambda module, probe=probe: self._adopt(probe))
+        for unit, module in (("rng:random", "random"), ("rng:numpy", "numpy.random"), ("rng:torch", "torch")):
+            hooks.after(module, lambda module, unit=unit: self._adopt_generator(unit, module))
+        hooks.around = (self._before_import, self._after_import)
+
+    def _adopt(self, probe: Probe) -> None:
+        self._start[probe.unit] = probe.read()
+        self._probes[probe.unit] = probe
+        if (state := self._deferred.pop(probe.unit, None)) is not None:
+            self.apply(probe.unit, state)
+
+    def _adopt_generator(self, unit: str, module: ModuleType) -> None:
+        state = GENERATORS[unit][0]()
+        if state is not None:
+            self._generators[unit] = state
+        if (deferred := self._deferred.pop(unit, None)) is not None:
+            self.apply(unit, deferred)
+
+    def _before_import(self) -> tuple[dict[str, Values], lasting.Seen]:
+        return {unit: probe.read() for unit, probe in self._probes.items()}, lasting.seen()
+
+    def _after_import(self, before: tuple[dict[str, Values], lasting.Seen] | None) -> None:
+        """Count what an import of a library changed as its start: whoever imports it has that too."""
+        if before is None:
+            return
+        for unit, old in before[0].items():
+            start, new = self._start[unit], self._probes[unit].read()
+            if new == old:
+                continue
+            if unit == "proc:warnings":
+                start["filters"] = _merged(start["filters"], old["filters"], new["filters"])
+                continue
+            for key in old.keys() | new.keys():
+                was, now = old.get(key, ABSENT), new.get(key, ABSENT)
+                if was != now and start.get(key, ABSENT) == was:
+                    if now == ABSENT:
+                        start.pop(key, None)
+                    else:
+                        start[key] = now
+        for name, now in lasting.seen().items():
+            if before[1].get(name) != now:
+                self._excused[name] = now
+
+    def snapshot(self) -> Snapshot:
+        """Return the units that differ from the start, with their states."""
+        found = Snapshot()
+        for unit, (read, _) in GENERATORS.items():
+            state = read()
+            if state is not None:
+                found[unit] = state
+        for unit, probe in self._probes.items():
+            start, now = self._start[unit], probe.read()
+            if _same(start, now):
+                continue
+            if unit == _ENV:
+                changes = _difference(start, now)
+                found.update({_ENV + k: v for k, v in changes if not k.startswith(_NOT_OURS)})
+            elif unit == "proc:warnings":
+                found[unit] = _of_filters(start["filters"], now["filters"])
+            elif changes := _difference(start, now):
+                found[unit] = changes
+        for unit, state in self._deferred.items():
+            found.setdefault(unit, pickle.loads(state))
+        found.seen = lasting.seen()
+        return found
+
+    def changes(self, before: Snapshot, after: Snapshot) -> dict[str, State | Pristine]:
+        """Return the units that differ between two snapshots and can be set again, with their states after."""
+        found: dict[str, State | Pristine] = {}
+        for unit in sorted(before.keys() | after.keys()):
+            if unit not in after:
+                found[unit] = PRISTINE
+            elif unit not in before and unit in GENERATORS:
+                # A generator that came with its library: it counts once it has moved from where the import left it.
+                if self._generators.get(unit) != after[unit]:
+                    found[unit] = after[unit]
+            elif (unit not in before or before[unit] != after[unit]) and _packed(after[unit]) is not None:
+                found[unit] = after[unit]
+        return found
+
+    def effects(self, before: Snapshot, after: Snapshot) -> list[Reason]:
+        """Return what changed between two snapshots and cannot be set again."""
+        found = lasting.differences(before.seen, after.seen, self._excused)
+        for unit, state in after.items():
+            if before.get(unit) != state and unit not in GENERATORS and _packed(state) is None:
+                found.append(Reason("effect", f"sets {unit.removeprefix('proc:')} to what cannot be saved", name=unit))
+        return found
+
+    @staticmethod
+    def pack(state: State | Pristine) -> bytes | None:
+        """Return a state from `changes` as bytes, None for the start."""
+        return None if isinstance(state, Pristine) else _packed(state)
+
+    def capture(self, unit: str) -> bytes | None:
+        """Return the present state of a unit as bytes, None when it is as at the start or cannot be saved."""
+        snapshot = self.snapshot()
+        return _packed(snapshot[unit]) if unit in snapshot else None
+
+    @staticmethod
+    def digest(state: bytes | None) -> str:
+        """Return the digest of a packed state."""
+        return digest("state", state)
+
+    def apply(self, unit: str, state: bytes | None) -> None:
+        """Set a unit; None is the state at the start of the process."""
+        if unit in GENERATORS:
+            self._apply_generator(unit, state)
+            return
+        if unit.startswith(_ENV):
+            key = unit.removeprefix(_ENV)
+            value = self._start[_ENV].get(key, ABSENT) if state is None else pickle.loads(state)
+            if os.environ._data.get(os.fsencode(key)) != (None if value == ABSENT else os.fsencode(value)):  # type: ignore[attr-defined]
+                self._probes[_ENV].write({key: value})
+            return
+        probe = self._probes.get(unit)
+        if probe is None:
+            if state is None:
+                self._deferred.pop(unit, None)
+            else:
+                self._deferred[unit] = state
+            return
+        start, now = self._start[unit], probe.read()
+        wanted = dict(start)
+        if unit == "proc:warnings":
+            wanted["filters"] = (
+                start["filters"] if state is None else _to_filters(start["filters"], pickle.loads(state))
+            )
+        elif state is not None:
+            wanted.update(pickle.loads(state))
+        changes = dict(_difference(now, wanted))
+        if changes:
+            probe.write(changes)
+
+    def _apply_generator(self, unit: str, state: bytes | None) -> None:
+        if unit != "rng:random" and unit not in self._generators:
+            # Its library is not loaded, and should not be for this.
+            if state is None:
+                self._deferred.pop(unit, None)
+            else:
+                self._deferred[unit] = state
+            return
+        GENERATORS[unit][1](self._generators[unit] if state is None else pickle.loads(state))
+
+
+def _same(old: Values, new: Values) -> bool:
+    try:
+        return bool(old == new)
+    except (ValueError, TypeError):
+        return False
+
+
+def _difference(old: Values, new: Values) -> tuple[tuple[str, Any], ...]:
+    """Return the keys, sorted, at which the new values differ, ABSENT for those that are gone."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        was, now = old.get(key, ABSENT), new.get(key, ABSENT)
+        if was is not now and was != now:
+            found.append((key, now))
+    return tuple(found)
+
+
+def _merged(start: tuple[Any, ...], old: tuple[Any, ...], new: tuple[Any, ...]) -> tuple[Any, ...]:
+    added = tuple(f for f in new if f not in old)
+    gone = [f for f in old if f not in new]
+    return (*(f for f in added if f not in start), *(f for f in start if f not in gone))
+
+
+def _of_filters(start: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the filters in front of those of the start, and those of the start that are gone."""
+    common = 0
+    while common < min(len(start), len(now)) and start[-1 - common] == now[-1 - common]:
+        common += 1
+    return now[: len(now) - common], tuple(f for f in start if f not in now)
+
+
+def _to_filters(start: tuple[Any, ...], state: tuple[tuple[Any, ...], tuple[Any, ...]]) -> tuple[Any, ...]:
+    front, gone = state
+    return (*front, *(f for f in start if f not in front and f not in gone))
+
+
+def _packed(state: State) -> bytes | None:
+    """Return a pickle that depends on the value alone, None when there is none that a fresh process can load."""
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer, protocol=5)
+    # Without the memo, equal values give equal bytes whether or not they share parts; states are trees.
+    pickler.fast = True
+    try:
+        pickler.dump(state)
+    except (pickle.PicklingError, TypeError, AttributeError, RecursionError, ValueError):
+        return None
+    packed = buffer.getvalue()
+    return None if b"__main__" in packed and "__main__" in sys.modules else packed
