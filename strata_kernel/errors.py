@@ -5,6 +5,7 @@
     ├── StoreError           the artifact store cannot be read or written: a miss and one warning
     │   └── TrustError       a manifest is not signed by this user: a miss
     ├── CodecError           a value cannot be saved, or a saved one cannot be loaded
+    ├── Declined             the user did not want the cells above to run
     └── CellFailed           the user's code raised while a cell was run on behalf of another
 """
 
@@ -33,6 +34,10 @@ class CodecError(StrataError):
     def __init__(self, reason: str, *, code: str = "unpicklable") -> None:
         super().__init__(reason)
         self.code = code
+
+
+class Declined(StrataError):
+    """The user was asked whether stale cells above may run, and said no."""
 
 
 class CellFailed(StrataError):

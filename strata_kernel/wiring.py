@@ -59,7 +59,7 @@ class Parts:
         options = Options(cache.min_runtime_ms, cache.file_limit_bytes, cache.cascade, cache.ask_above_seconds)
         publisher = Publisher(self.store, values, warn, exempt)
         pipeline = Pipeline(self.session(), host, values, publisher, self.files, options)
-        values.restore = pipeline.definition
+        values.restore = pipeline.resolver.definition
         return pipeline
 
 

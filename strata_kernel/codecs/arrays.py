@@ -34,7 +34,10 @@ def reduce_array(array: Any, trace: Trace) -> Any:
         return _reduce_objects(array, trace)
     if array.base is not None:
         _check_owner(array, trace)
-    low, high = sys.modules["numpy"].lib.array_utils.byte_bounds(array)
+    start = array.__array_interface__["data"][0]
+    low, high = start, start + array.nbytes
+    if not (flags.c_contiguous or flags.f_contiguous):
+        low, high = sys.modules["numpy"].lib.array_utils.byte_bounds(array)
     trace.span(low, high)
     shared = trace.region(low)
     if shared is not None:
@@ -46,7 +49,6 @@ def reduce_array(array: Any, trace: Trace) -> Any:
     if high - low <= array.nbytes:
         # Permuted, reversed or repeating: the memory as it lies is the smallest exact form.
         return _window(array, Region(low, high), code)
-    start = array.__array_interface__["data"][0]
     compact = sys.modules["numpy"].ascontiguousarray(array)
     return rebuild.strided, (compact, high - low, start - low, array.strides, writeable)
 

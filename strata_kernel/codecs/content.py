@@ -24,7 +24,8 @@ _SKIPPED = frozenset(
 
 def unit_content(stream: bytes, buffers: Iterable[memoryview]) -> str:
     """Return the digest of a unit in stored form."""
-    return digest("unit", 1, xxhash.xxh3_128_digest(stream), [xxhash.xxh3_128_digest(view) for view in buffers])
+    # Digests of one length each: joined, they cannot be taken for others.
+    return digest("unit", 1, b"".join(map(xxhash.xxh3_128_digest, (stream, *buffers))))
 
 
 def definition_content(obj: object, definitions: Definitions) -> tuple[str, Reached]:
@@ -48,7 +49,7 @@ def _state(obj: Any, definitions: Definitions, reach: Reached) -> Plain:
         return parts
     try:
         reduced = obj.__reduce_ex__(5)
-    except Exception:
+    except Exception:  # user code: what does not reduce counts by identity
         reduced = None
     parts.append(_part(reduced[1:], obj, definitions, reach) if isinstance(reduced, tuple) else id(obj))
     return parts
@@ -87,6 +88,6 @@ def _part(value: object, owner: object, definitions: Definitions, reach: Reached
             # A method is found through its class, but here it is the class that is told apart.
             return _function(value, owner, definitions, reach)
         pickler.dump(value)
-    except Exception:
+    except Exception:  # user code: what does not pickle counts by identity
         return id(value)
     return unit_content(pickler.out.getvalue(), pickler.buffers)

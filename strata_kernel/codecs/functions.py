@@ -232,6 +232,6 @@ def _home(obj: object, name: str) -> str | None:
             try:
                 if found_at(module_name, name) is obj:
                     return module_name
-            except Exception:
+            except Exception:  # modules may answer an attribute with any error
                 continue
     return "__main__"

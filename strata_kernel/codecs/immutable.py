@@ -108,5 +108,5 @@ def _is_global(cls: type, value: Any) -> bool:
     try:
         reduce = copyreg.dispatch_table.get(cls)
         return isinstance(reduce(value) if reduce else value.__reduce_ex__(5), str)
-    except Exception:
+    except Exception:  # user code: what does not reduce is no global
         return False

@@ -89,33 +89,34 @@ def _placed(original: set[Any], walk: list[Any]) -> tuple[int, list[Any]] | None
     if head.used != len(walk) or size & (size - 1) or not 8 <= size <= 1 << 40 or not head.table:
         return None
     table = (ctypes.c_size_t * (2 * size)).from_address(head.table)
-    keys, hashes = table[::2], table[1::2]
+    keys, hashes, mask = table[::2], table[1::2], head.mask
     items = {id(item): item for item in walk}
-    passed: dict[int, list[int]] = {}
-    for slot, key in enumerate(keys):
-        if key in items:
-            path = _passed(slot, hashes[slot], head.mask)
-            if path is None:
-                return None
-            passed[slot] = path
     # Those at home first: they fill what the others passed over, in any order.
     done: set[int] = set()
     order: list[Any] = []
-    waiting = sorted(passed, key=lambda slot: len(passed[slot]))
+    waiting: list[tuple[int, list[int]]] = []
+    for slot, key in enumerate(keys):
+        if key in items:
+            if hashes[slot] & mask == slot:
+                done.add(slot)
+                order.append(items[key])
+            else:
+                path = _passed(slot, hashes[slot], mask)
+                if path is None:
+                    return None
+                waiting.append((slot, path))
     while waiting:
-        rest = [slot for slot in waiting if not _ready(slot, passed[slot], done, order, items[keys[slot]])]
+        rest = []
+        for slot, path in waiting:
+            if done.issuperset(path):
+                done.add(slot)
+                order.append(items[keys[slot]])
+            else:
+                rest.append((slot, path))
         if len(rest) == len(waiting):
             return None
         waiting = rest
     return size, order
-
-
-def _ready(slot: int, passed: list[int], done: set[int], order: list[Any], item: Any) -> bool:
-    if not done.issuperset(passed):
-        return False
-    done.add(slot)
-    order.append(item)
-    return True
 
 
 def _passed(slot: int, hashed: int, mask: int) -> list[int] | None:

@@ -100,9 +100,15 @@ class UnitPickler(pickle.Pickler):
         return False
 
 
+def root(values: dict[str, Any]) -> tuple[str, list[Any]]:
+    """Return what is pickled for a unit: the names as one text, so that none is one object with a string inside."""
+    names = sorted(values)
+    return "\n" + "\n".join(names), [values[name] for name in names]
+
+
 def encode(values: dict[str, Any], definitions: Definitions) -> UnitPickler:
     """Encode the values as one unit; raise Refused, or whatever user code raises."""
-    ordered = {name: values[name] for name in sorted(values)}
+    ordered = root(values)
     pickler = UnitPickler(definitions)
     pickler.dump(ordered)
     regions = _regions(pickler.trace)
@@ -185,10 +191,10 @@ def decode(stream: bytes | memoryview, buffers: Iterable[memoryview], definition
     unpickler = pickle.Unpickler(source, buffers=iter(buffers))
     token = rebuild.CURRENT.set(definitions)
     try:
-        values: dict[str, Any] = unpickler.load()
+        names, values = unpickler.load()
         if source.tell() < len(stream):
             for target, size, items in unpickler.load():
                 refill(target, size, items)
     finally:
         rebuild.CURRENT.reset(token)
-    return values
+    return dict(zip(names[1:].split("\n"), values, strict=True))

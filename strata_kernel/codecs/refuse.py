@@ -89,11 +89,22 @@ _PROCESS_WIDE = (
 
 def process_wide() -> dict[int, tuple[str, str]]:
     """Return the objects that are the process's state rather than a value, by identity: module and attribute path."""
-    return {id(target): place for target, place in _live()}
+    return _process_wide(len(sys.modules))
 
 
 def process_types() -> set[type]:
     """Return the types of these objects."""
+    return _process_types(len(sys.modules))
+
+
+# None of them is ever replaced, and more can only come with more modules.
+@lru_cache(maxsize=1)
+def _process_wide(_: int) -> dict[int, tuple[str, str]]:
+    return {id(target): place for target, place in _live()}
+
+
+@lru_cache(maxsize=1)
+def _process_types(_: int) -> set[type]:
     return {type(target) for target, _ in _live()}
 
 

@@ -25,7 +25,7 @@ def summarise(value: Any, size: int | None) -> str:
             dtype = getattr(value, "dtype", None)
             if dtype is not None:
                 parts.append(str(dtype)[:40])
-        except Exception:
+        except Exception:  # a summary is not worth an error
             parts = parts[:1]
     if size is not None:
         parts.append(_bytes(size))

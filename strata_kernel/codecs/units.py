@@ -13,7 +13,7 @@ from typing import Any
 from strata_kernel.codecs.content import definition_content, unit_content
 from strata_kernel.codecs.functions import goes_by_reference
 from strata_kernel.codecs.immutable import ATOMS, is_immutable, shareable
-from strata_kernel.codecs.pickle import UnitPickler, decode, encode
+from strata_kernel.codecs.pickle import UnitPickler, decode, encode, root
 from strata_kernel.codecs.refuse import Refused, live_lists, process_wide, shown
 from strata_kernel.codecs.source import Definitions
 from strata_kernel.codecs.summary import summarise
@@ -94,7 +94,7 @@ def load(
         return {name: values[name] for name in names}
     except CodecError:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever a stored value raises, it does not load
         raise CodecError(f"a stored value does not load: {_told(error)}", code="unloadable") from error
 
 
@@ -130,25 +130,25 @@ class _Try:
         if reason is not None:
             return
         if all(type(value) in _PLAIN_ATOMS for value in values.values()):
-            self.stream = pickle.dumps({name: values[name] for name in sorted(values)}, 5)
+            self.stream = pickle.dumps(root(values), 5)
             return
         try:
-            own = live_lists()
             for value in values.values():
-                if id(value) in own:
+                if type(value) in (list, dict) and id(value) in (own := live_lists()):
                     raise Refused(own[id(value)])
             self.pickler = encode(values, definitions)
-        except Exception as error:
+        except Exception as error:  # user code: whatever it raises is the reason
             names = ", ".join(f"`{name}`" for name in sorted(values))
             self.reason = Reason("unpicklable", f"unpicklable {names}: {_culprit(error, values)}", name=min(values))
             return
         self.stream, self.buffers = self.pickler.out.getvalue(), self.pickler.buffers
 
-    def objects(self, definitions: Definitions) -> dict[int, Any]:
+    def objects(self, definitions: Definitions) -> dict[int, tuple[int, Any]]:
         """Return what the names reach, by identity."""
         if self.pickler is not None:
-            found = {key: entry[1] for key, entry in self.pickler.objects().items()}
-            found.update(self.pickler.trace.owners)
+            found = self.pickler.objects()
+            if self.pickler.trace.owners:
+                found = {**found, **{key: (0, owner) for key, owner in self.pickler.trace.owners.items()}}
             return found
         return _walk(list(self.values.values()), definitions) if self.reason is not None else {}
 
@@ -201,19 +201,20 @@ def _partition(tries: list[_Try], definitions: Definitions) -> list[list[_Try]]:
             leader[item] = item = leader[leader[item]]
         return item
 
+    tries = sorted(tries, key=lambda attempt: len(attempt.stream))  # the largest is only looked up in, never copied
     seen: dict[int, int] = {}
     extensions: dict[int, list[tuple[int, bool]]] = {}
     ndarray = getattr(sys.modules.get("numpy"), "ndarray", None)
     for position, attempt in enumerate(tries):
         objects = attempt.objects(definitions)
         for key in objects.keys() & seen.keys():
-            value = objects[key]
+            value = objects[key][1]
             if type(value) is ndarray or shareable(value) or _by_reference(value, definitions):
                 continue  # arrays are told by their memory: frames may share them harmlessly
             extensions.setdefault(key, [(seen[key], key in tries[seen[key]].inside)])
             extensions[key].append((position, key in attempt.inside))
-        for key in objects.keys() - seen.keys():
-            seen[key] = position
+        if position + 1 < len(tries):
+            seen.update(dict.fromkeys(objects.keys() - seen.keys(), position))
     for holders in extensions.values():
         if not all(inside for _, inside in holders):
             for position, _ in holders:
@@ -238,9 +239,9 @@ def _by_reference(value: object, definitions: Definitions) -> bool:
     return goes_by_reference(value, definitions)
 
 
-def _walk(roots: list[Any], definitions: Definitions) -> dict[int, Any]:
+def _walk(roots: list[Any], definitions: Definitions) -> dict[int, tuple[int, Any]]:
     """Return what the garbage collector sees from the roots, short of modules, classes and global namespaces."""
-    found: dict[int, Any] = {}
+    found: dict[int, tuple[int, Any]] = {}
     pending = roots
     while pending and len(found) < _WALKED:
         fresh = []
@@ -249,7 +250,7 @@ def _walk(roots: list[Any], definitions: Definitions) -> dict[int, Any]:
                 continue
             if (type(value) is dict and "__builtins__" in value) or definitions.reference(value) is not None:
                 continue
-            found[id(value)] = value
+            found[id(value)] = (0, value)
             if not isinstance(value, types.FunctionType):
                 fresh.append(value)
             else:
@@ -270,7 +271,7 @@ def _culprit(error: Exception, values: dict[str, Any]) -> str:
 def _told(error: Exception) -> str:
     try:
         text = " ".join(str(error).split())[:200]
-    except Exception:
+    except Exception:  # an exception's own text may raise
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

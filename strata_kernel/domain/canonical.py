@@ -62,7 +62,8 @@ def _fields(kind: type[ast.AST]) -> _Fields:
 
     def at_once(node: Any) -> tuple[Any, ...]:
         try:
-            return together(node)  # type: ignore[no-any-return]
+            found: tuple[Any, ...] = together(node)
+            return found
         except AttributeError:
             return one_by_one(node)
 

@@ -33,6 +33,7 @@ class Placement:
         self.names: dict[str, str] = {}
         self.hidden: dict[str, str] = {}
         self.shelf: dict[str, dict[str, Any]] = {}
+        self._doubted = ""
         #: The state that names are being brought to.
         self.state: State = {}
         #: Digest of a unit's live names by (version, names), as it was when the version came into place.
@@ -42,7 +43,7 @@ class Placement:
 
     def has(self, name: str, version: str) -> bool:
         """Tell whether the name stands at the version."""
-        return self.names.get(name) == version
+        return self.names.get(name) == version and name in self.host.namespace
 
     def clear_to(self, state: State) -> None:
         """Take every variable out of the namespace that does not stand at its version in the state."""
@@ -134,18 +135,34 @@ class Placement:
         else:
             self.hidden[unit] = slot.version
 
+    def doubt(self, names: set[str], version: str) -> dict[str, str]:
+        """Give up the versions of names and of all settable units until a run that could change them is recorded.
+
+        Whatever ends the run, nothing is then taken for what it may no longer be. Returns the versions as they stood.
+        """
+        standing = dict(self.names)
+        for name in names:
+            self.names[name] = version
+        self._doubted = version
+        return standing
+
+    def settle_names(self, state: State) -> set[str]:
+        """After a run that is not recorded: return the names that stand at no version of the state."""
+        here = set(self.host.names())
+        self.names = {n: v for n, v in self.names.items() if n in here}
+        for name in here - self.names.keys():
+            self.names[name] = self._doubted
+        for unit in {*self.hidden, "rng:random", "rng:numpy", "rng:torch"}:
+            if not unit.startswith("effect:"):
+                self.hidden[unit] = self._doubted
+        return {n for n in here if self.names[n] == self._doubted}
+
     def note_hidden(self, name: str, unit: Unit) -> None:
         """Record that a run has left a hidden unit of the process at this version."""
         if unit.artifact is None and name.startswith(RESTORABLE):
             self.hidden.pop(name, None)
         else:
             self.hidden[name] = unit.version
-
-    def doubt_hidden(self, version: str) -> None:
-        """Record that the hidden units stand at a version that nothing prescribes, so that they are set before the next run."""
-        for unit in {*self.hidden, "rng:random", "rng:numpy", "rng:torch"}:
-            if not unit.startswith("effect:"):
-                self.hidden[unit] = version
 
     def tainted(self, state: State) -> list[str]:
         """Return the effects that the process has and the state has not: they cannot be undone here."""

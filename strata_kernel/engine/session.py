@@ -12,7 +12,7 @@ from strata_kernel.domain import provenance
 from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Manifest, Unit
-from strata_kernel.domain.state import Closure, Slot, State, advance, closure, hidden
+from strata_kernel.domain.state import AMBIENT, Closure, Slot, State, advance, closure, hidden
 from strata_kernel.engine.lookup import Hit, Miss, broken_facts, find, restorable
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Store, World
@@ -85,14 +85,57 @@ class Session:
                 state = entry.after
 
     def walk(self, stop: int | None = None) -> list[Entry]:
-        """Look up every cell in order from the top, without running any."""
+        """Look up every cell in order from the top, without running any.
+
+        What is known of a cell is kept when nothing that it can reach has changed above it; `changed` are the names
+        whose versions differ from those that the former walk left there.
+        """
         state: State = {}
+        former: State | None = state
+        changed: set[str] = set()
         found = []
         for cell in self.cells[:stop]:
-            entry = self.current(cell, state)
+            old = self.entries.get(cell.id)
+            left = old.after if old else None
+            if old is not None and old.before is not former:
+                changed = differing(old.before, state)
+            entry = self._kept(old, cell, state, changed) if old is not None else None
+            if entry is None:
+                entry = self.current(cell, state)
+                changed = differing(left, entry.after) if left is not None else set()
+            elif changed:
+                changed = {n for n in changed if _version(entry.after, n) != _version(left or {}, n)}
+            former = left
             found.append(entry)
             state = entry.after
         return found
+
+    def _kept(self, old: Entry, cell: Cell, state: State, changed: set[str]) -> Entry | None:
+        """Return the entry moved to this state, None when it must be looked up again."""
+        if old.manifest is None or old.closure is None or old.reading.cell != cell or old.reading.policy.ttl is not None:
+            return None
+        if changed and self._reaches(old, changed):
+            return None
+        if broken_facts(old.manifest, state, self.world):
+            return None
+        if changed or old.before is not state:
+            old.before = state
+            if changed:
+                old.after = advance(state, old.manifest, cell.id)
+        return old
+
+    @staticmethod
+    def _reaches(entry: Entry, changed: set[str]) -> bool:
+        assert entry.closure is not None and entry.manifest is not None
+        if entry.closure.opaque or entry.reading.directives.after:
+            return True
+        if any(n in entry.closure.slots or n in entry.manifest.reads or n.startswith((*AMBIENT, "file:")) for n in changed):
+            return True
+        mentions = set(entry.reading.analysis.mentions)
+        for slot in entry.closure.slots.values():
+            if slot is not None:
+                mentions.update(slot.unit.reach.mentions)
+        return not mentions.isdisjoint(changed)
 
     def current(self, cell: Cell, state: State) -> Entry:
         """Return what stands for the cell after this state, kept from the last time when nothing has changed."""
@@ -189,14 +232,31 @@ class Session:
         touched = upper.analysis.stores | upper.analysis.mutates | upper.analysis.deletes
         return bool(upper.analysis.opaque) or bool(touched & needed.keys())
 
-    def producers(self, versions: Iterable[str]) -> set[str]:
-        """Return the cells whose runs wrote these versions."""
-        wanted = set(versions)
-        return {i for i, e in self.entries.items() if e.manifest and any(u.version in wanted for u in e.manifest.units)}
+    def estimate(self, entry: Entry) -> float:
+        """Return how many seconds the cell took the last time, 0 when that is not known."""
+        try:
+            entries = self.store.entries(entry.reading.program)
+        except StoreError:
+            return 0.0
+        return entries[0].seconds if entries else 0.0
 
     def versions(self) -> set[str]:
         """Return every version that some place of the document prescribes."""
         return {s.version for e in self.entries.values() for s in e.after.values()}
+
+
+def _version(state: State, name: str) -> str | None:
+    slot = state.get(name)
+    return slot.version if slot else None
+
+
+def differing(one: State, other: State) -> set[str]:
+    """Return the names that stand at different versions in two states."""
+    if one is other:
+        return set()
+    found = set(one.keys() ^ other.keys())
+    found.update(n for n, slot in one.items() if n in other and slot is not other[n] and slot.version != other[n].version)
+    return found
 
 
 def same(one: State, other: State) -> bool:

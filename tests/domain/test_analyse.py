@@ -189,7 +189,7 @@ def test_imports() -> None:
         "j": Import("j", "f.g", "j"),
     }
     assert found.modules == names("a.b d.e f.g m n o.p r t.u v")
-    assert found.labels == tuple("m q c d i j k n".split())
+    assert found.labels == ("m", "q", "c", "d", "i", "j", "k", "n")
 
 
 @pytest.mark.parametrize(

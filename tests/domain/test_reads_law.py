@@ -100,7 +100,7 @@ def statements(where: str, depth: int) -> st.SearchStrategy[str]:
         st.builds("if {}:\n{}".format, expression, same),
         st.builds("for {} in (1, 2):\n{}\nelse:\n{}".format, name, loop, same),
         st.builds("while flip():\n{}".format, loop),
-        st.builds("while True:\n{}\n    break".format, loop),
+        st.builds("while True:\n    flip()\n{}\n    break".format, loop),
         st.builds("try:\n{}\nexcept (KeyError, NameError) as {}:\n{}\nelse:\n{}".format, same, name, same, same),
         st.builds("try:\n{}\nfinally:\n{}".format, same, same),
         st.builds("with suppress(KeyError, NameError) as {}:\n{}".format, name, same),
@@ -188,7 +188,7 @@ def run(source: str, namespace: dict[str, Any]) -> tuple[Any, ...]:
     return outcome, world.trace, space, changed, before
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.deferred(lambda: programs), st.sets(name), st.data())
 def test_a_cell_sees_only_what_it_reads(source: str, present: set[str], data: st.DataObject) -> None:
     try:

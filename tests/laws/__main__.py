@@ -7,6 +7,7 @@ from pathlib import Path
 from . import report
 from .campaign import campaign
 from .play import Bench
+from .shrink import shrink
 
 
 def replay(files, options):
@@ -16,6 +17,10 @@ def replay(files, options):
         for file in files:
             case = report.loaded(Path(file).read_text())
             faults = bench.play(case, options.mode).faults
+            if faults and options.shrink:
+                case, faults[0] = shrink(case, faults[0], lambda c: bench.play(c, options.mode), options.shrink)
+                file = Path(file).with_suffix(".small.json")
+                file.write_text(report.saved(case, faults[0]))
             bad += bool(faults)
             print(f"{file}: {report.told(case, faults[0]) if faults else 'ok'}")
     return bad

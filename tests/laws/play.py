@@ -1,11 +1,12 @@
 """Play a case: a kernel and its frontend on one side, the oracle on the other, and what differs between them."""
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
 
 from .client import Frontend, KernelDied, Nursery
-from .oracle import Oracle, files_of
+from .oracle import Oracle, files_of, plain
 from .stage import Stage
 
 FRESH_EVERY_RUN = "fresh"
@@ -140,9 +141,8 @@ class Match(Stage):
         except ValueError as e:
             self.fault("description", str(e))
             return
-        names, want, prefix = got["names"], self.verdict.names, "prefix " if self.upto is not None else ""
-        text = str(self.world)
-        names = {k: _replaced(v, text) for k, v in names.items()}
+        names, want = json.loads(plain(json.dumps(got["names"]), self.world)), self.verdict.names
+        prefix = "prefix " if self.upto is not None else ""
         self.played.checks += 1
         for name in sorted(names.keys() | want.keys()):
             if name not in want:
@@ -205,11 +205,3 @@ class Match(Stage):
         got = self.front.value(expression)
         if (before := self.known.setdefault(expression, got)) != got:
             self.fault("frozen", expression, got, before)
-
-
-def _replaced(value, world):
-    if isinstance(value, str):
-        return value.replace(world, "<WORLD>")
-    if isinstance(value, list):
-        return [_replaced(v, world) for v in value]
-    return value

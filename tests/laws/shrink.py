@@ -26,16 +26,32 @@ def without_cell(case, k):
     return {**case, "cells": case["cells"][:k] + case["cells"][k + 1 :], "steps": steps}
 
 
+def without_cells(case, positions):
+    """The case without several cells; None where that cannot be said or none would stay."""
+    if len(positions) >= len(case["cells"]):
+        return None
+    for k in reversed(positions):
+        case = case and without_cell(case, k)
+    return case
+
+
+def sizes(n):
+    """Chunk sizes to try on n things, large ones first."""
+    return sorted({n // 2, n // 4, 1} - {0}, reverse=True) if n > 0 else []
+
+
 def candidates(case, fault_step):
     """Smaller cases, the most promising first."""
     steps = case["steps"]
     if fault_step + 1 < len(steps):
         yield {**case, "steps": steps[: fault_step + 1]}
-    for i in range(len(steps) - 1):
-        yield {**case, "steps": steps[:i] + steps[i + 1 :]}
-    for k in reversed(range(len(case["cells"]))):
-        if len(case["cells"]) > 1 and (smaller := without_cell(case, k)):
-            yield smaller
+    for size in sizes(len(steps) - 1):
+        for i in range(0, len(steps) - 1, size):
+            yield {**case, "steps": steps[:i] + steps[min(i + size, len(steps) - 1) :]}
+    for size in sizes(len(case["cells"]) - 1):
+        for k in reversed(range(0, len(case["cells"]), size)):
+            if smaller := without_cells(case, range(k, min(k + size, len(case["cells"])))):
+                yield smaller
     for k, source in enumerate(case["cells"]):
         lines = source.split("\n")
         for i in range(len(lines)):

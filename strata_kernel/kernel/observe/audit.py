@@ -125,6 +125,7 @@ def _mkdir(recording: Recording, args: tuple[Any, ...], frame: FrameType | None)
         if asked.f_code.co_name in ("makedirs", "mkdir"):
             tolerant = tolerant or bool(asked.f_locals.get("exist_ok"))
         asked = asked.f_back
+    tolerant = tolerant or (asked is not None and frames.module_of(asked) == "tempfile")
     recording.make_folder(path, tolerant)
 
 

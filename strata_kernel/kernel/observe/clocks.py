@@ -66,7 +66,7 @@ def _read_entropy(recording: Recording, name: str, frame: FrameType | None) -> N
     while frame is not None and frames.first_part(frames.module_of(frame)) in _DRAWING:
         frame = frame.f_back
     if frame is not None and frames.is_users(frame, recording.namespace):
-        _because(recording, "entropy", "draws unseeded randomness", name, frame)
+        _because(recording, "entropy", "draws unseeded randomness", name.lstrip("_"), frame)
 
 
 def _because(recording: Recording, code: str, text: str, name: str, frame: FrameType) -> None:

@@ -11,6 +11,9 @@ from strata_kernel.kernel.observe import active, frames
 from strata_kernel.kernel.observe.recording import Recording
 from strata_kernel.world.env import is_volatile
 
+#: How programs are found: it differs with the shell that started Jupyter, and what they do is not seen anyway.
+_OF_PROGRAMS = frozenset({"PATH", "LD_LIBRARY_PATH"})
+
 
 class RecordingEnviron(os._Environ):  # type: ignore[type-arg]
     """The environment; reads are noted, a walk over all variables only when the user's own code walks."""
@@ -49,10 +52,13 @@ def _text(environ: Any, key: Any) -> tuple[str, str | None] | None:
 
 
 def _read(recording: Recording, environ: Any, key: Any, frame: FrameType | None) -> None:
-    if frames.is_machinery(frames.beyond(frame, frames.THROUGH)):
+    asker = frames.beyond(frame, frames.THROUGH)
+    if frames.is_machinery(asker):
         return
     found = _text(environ, key)
-    if found is not None and not is_volatile(found[0]):
+    if found is None or is_volatile(found[0]):
+        return
+    if found[0] not in _OF_PROGRAMS or frames.is_users(asker, recording.namespace):
         recording.read_env(*found)
 
 

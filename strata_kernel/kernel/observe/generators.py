@@ -43,10 +43,8 @@ def _of_numpy() -> Any:
 
 
 def _to_numpy(state: Any) -> None:
-    import numpy.random
-
-    setter = numpy.random.set_state
-    setter(live(state))
+    # Not `numpy.random`: while the module is being imported, its package has no such attribute.
+    sys.modules["numpy.random"].set_state(live(state))
 
 
 def _of_torch() -> Any:

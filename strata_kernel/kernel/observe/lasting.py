@@ -12,6 +12,10 @@ from strata_kernel.domain.cell import Reason
 
 Seen = dict[str, Any]
 
+_BUILTINS = "builtins"
+#: Without the wrapper that makes an enumeration member of each answer.
+_getsignal = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
+
 _HOOKS = ("stdout", "stderr", "stdin", "displayhook", "excepthook", "unraisablehook", "breakpointhook")
 #: Not SIGINT: ipykernel sets it around each cell.
 _SIGNALS = tuple(
@@ -38,19 +42,33 @@ def seen() -> Seen:
     for name, listed in handlers.items():
         found["log:" + name] = tuple(id(h) for h in listed if not isinstance(h, logging.NullHandler))
     for number in _SIGNALS:
-        found["signal:" + number.name] = signal.getsignal(number)
+        found["signal:" + number.name] = _getsignal(number)
     for name in _HOOKS:
         found["hook:" + name] = id(getattr(sys, name, None))
-    for name, value in vars(builtins).items():
-        if name not in _NOT_OURS:
-            found["builtin:" + name] = id(value)
+    found[_BUILTINS] = dict(vars(builtins))
     return found
+
+
+def _spread(found: Seen) -> Seen:
+    spread = {key: value for key, value in found.items() if key != _BUILTINS}
+    named = found.get(_BUILTINS, {})
+    spread.update({"builtin:" + name: id(value) for name, value in named.items() if name not in _NOT_OURS})
+    return spread
+
+
+def excuse(before: Seen, excused: Seen) -> None:
+    """Add to the excused what an import has changed since."""
+    now = seen()
+    if now != before:
+        old = _spread(before)
+        excused.update({key: value for key, value in _spread(now).items() if old.get(key) != value})
 
 
 def differences(before: Seen, after: Seen, excused: Seen) -> list[Reason]:
     """Return a reason for each difference that is not excused by an import."""
     if before == after:
         return []
+    before, after = _spread(before), _spread(after)
     found = []
     for key in sorted(before.keys() | after.keys()):
         was, now = before.get(key), after.get(key)

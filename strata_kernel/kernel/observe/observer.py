@@ -39,7 +39,6 @@ class Observer:
         self.files = files or Files()
         self.roots = tuple(os.path.abspath(root) for root in roots)
         self.relevance = paths.Relevance(ignored, self.roots)
-        self._modules: frozenset[str] = frozenset()
         self._threads: frozenset[threading.Thread] = frozenset()
         #: Databases that earlier cells opened for writing, as they stood when this one began.
         self._held: dict[str, Stat | None] = {}
@@ -60,12 +59,14 @@ class Observer:
         readers.install(hooks)
         sys.addaudithook(audit.hook)
 
-    def start(self, namespace: dict[str, Any], cwd: str | None = None) -> None:
-        """Begin to record; `namespace` holds the globals of the notebook's code."""
+    def start(self, namespace: dict[str, Any], drawn_from: dict[str, Any] | None = None) -> None:
+        """Begin to record; `namespace` holds the globals of the notebook's code.
+
+        `drawn_from`: the generators' states, as a snapshot of the process has them, to save reading them again.
+        """
         active.forget_finished()
         recording = Recording(namespace, self.files, self.relevance)
-        recording.generators = generators.states()
-        self._modules = frozenset(sys.modules)
+        recording.generators = generators.states() if drawn_from is None else drawn_from
         self._threads = frozenset(threading.enumerate())
         self._began = {path: stat_of(path) for path in self._held}
         active.recording = recording
@@ -105,7 +106,8 @@ class Observer:
                     if recording.reads.get(file) != stat_of(file):
                         recording.written.setdefault(file, file in recording.reads)
         written = [path for path in recording.written if os.path.isfile(path) and not self._untouched(recording, path)]
-        gone = recording.deleted | {path for path, existed in recording.written.items() if existed}
+        # A file that came and went leaves an empty place, whatever may stand there by the time the run is served.
+        gone = recording.deleted | recording.written.keys()
         deleted = [path for path in gone if not os.path.lexists(path)]
         return Observed(
             reads=reads,
@@ -162,14 +164,19 @@ class Observer:
 
     def _new_modules(self, recording: Recording) -> frozenset[str]:
         found: set[str] = set()
-        for name in set(sys.modules).difference(self._modules) | recording.sought:
+        for name in recording.modules:
             first = name.partition(".")[0]
-            if first in ("__main__", "__mp_main__", "strata_kernel"):
-                continue
             module = sys.modules.get(name)
+            if module is None:
+                # Asked for in vain: what matters is that the user's own code would find it, were it there.
+                if name in recording.sought:
+                    found.add(name)
+                continue
             origin = getattr(module, "__file__", None)
-            local = module is not None and isinstance(origin, str) and is_local_file(origin, self.roots)
-            found.add(name if local or (module is None and first not in sys.modules) else first)
+            if isinstance(origin, str) and is_local_file(origin, self.roots):
+                found.add(name)
+            elif first not in sys.stdlib_module_names and first != "strata_kernel":
+                found.add(first)
         return frozenset(found)
 
     def mentioned(self, texts: Iterable[str], cwd: str | None = None) -> list[Fact]:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import sys
-from types import ModuleType
+from functools import partial
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.kernel.observe import lasting
-from strata_kernel.kernel.observe.generators import GENERATORS
+from strata_kernel.kernel.observe.generators import GENERATORS, states
 from strata_kernel.kernel.observe.probes import ABSENT, PROBES, Probe, Values
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.observe.imports import ImportHooks
 
 State = Any
+Before = tuple[dict[str, Values], lasting.Seen, dict[str, Any]]
 #: Variables by which debuggers and test runners talk to their own processes.
 _NOT_OURS = ("PYDEVD", "DEBUGPY", "JPY_", "PYTEST_CURRENT_TEST")
 _ENV = "env:"
@@ -45,7 +46,8 @@ class ProcessState:
 
     def __init__(self) -> None:
         self._start: dict[str, Values] = {}
-        self._generators: dict[str, Any] = {}
+        #: The generators' states at the start, and those to which imports moved them since.
+        self._unseeded: dict[str, list[Any]] = {}
         self._probes: dict[str, Probe] = {}
         #: States set while their library was not loaded: it gets them when it is.
         self._deferred: dict[str, bytes] = {}
@@ -54,12 +56,12 @@ class ProcessState:
     def install(self, hooks: ImportHooks) -> None:
         """Take the state of the process for its start."""
         for probe in PROBES:
-            hooks.after(probe.module, lambda module, probe=probe: self._adopt(probe))
+            hooks.after(probe.module, partial(self._adopt, probe))
         for unit, module in (("rng:random", "random"), ("rng:numpy", "numpy.random"), ("rng:torch", "torch")):
-            hooks.after(module, lambda module, unit=unit: self._adopt_generator(unit, module))
+            hooks.after(module, partial(self._adopt_generator, unit))
         hooks.around = (self._before_import, self._after_import)
 
-    def _adopt(self, probe: Probe) -> None:
+    def _adopt(self, probe: Probe, module: ModuleType) -> None:
         self._start[probe.unit] = probe.read()
         self._probes[probe.unit] = probe
         if (state := self._deferred.pop(probe.unit, None)) is not None:
@@ -68,14 +70,14 @@ class ProcessState:
     def _adopt_generator(self, unit: str, module: ModuleType) -> None:
         state = GENERATORS[unit][0]()
         if state is not None:
-            self._generators[unit] = state
+            self._unseeded[unit] = [state]
         if (deferred := self._deferred.pop(unit, None)) is not None:
             self.apply(unit, deferred)
 
-    def _before_import(self) -> tuple[dict[str, Values], lasting.Seen]:
-        return {unit: probe.read() for unit, probe in self._probes.items()}, lasting.seen()
+    def _before_import(self) -> Before:
+        return {unit: probe.read() for unit, probe in self._probes.items()}, lasting.seen(), states()
 
-    def _after_import(self, before: tuple[dict[str, Values], lasting.Seen] | None) -> None:
+    def _after_import(self, before: Before | None) -> None:
         """Count what an import of a library changed as its start: whoever imports it has that too."""
         if before is None:
             return
@@ -93,9 +95,11 @@ class ProcessState:
                         start.pop(key, None)
                     else:
                         start[key] = now
-        for name, now in lasting.seen().items():
-            if before[1].get(name) != now:
-                self._excused[name] = now
+        for unit, was in before[2].items():
+            # Not seeded yet: no cell can count on a state that the import has moved on from.
+            if was in self._unseeded.get(unit, ()) and (now := GENERATORS[unit][0]()) != was:
+                self._unseeded[unit].append(now)
+        lasting.excuse(before[1], self._excused)
 
     def snapshot(self) -> Snapshot:
         """Return the units that differ from the start, with their states."""
@@ -126,12 +130,17 @@ class ProcessState:
         for unit in sorted(before.keys() | after.keys()):
             if unit not in after:
                 found[unit] = PRISTINE
-            elif unit not in before and unit in GENERATORS:
-                # A generator that came with its library: it counts once it has moved from where the import left it.
-                if self._generators.get(unit) != after[unit]:
+            elif unit in GENERATORS:
+                # One that came with its library counts once it has moved from where the import left it.
+                unseeded = self._unseeded.get(unit, [])
+                moved = before.get(unit) != after[unit]
+                if moved and not (after[unit] in unseeded and before.get(unit, after[unit]) in unseeded):
                     found[unit] = after[unit]
-            elif (unit not in before or before[unit] != after[unit]) and _packed(after[unit]) is not None:
-                found[unit] = after[unit]
+            elif unit not in before or before[unit] != after[unit]:
+                packed = _packed(after[unit])
+                # Values that compare by identity, as bound methods do, may still be the same.
+                if packed is not None and (unit not in before or packed != _packed(before[unit])):
+                    found[unit] = after[unit]
         return found
 
     def effects(self, before: Snapshot, after: Snapshot) -> list[Reason]:
@@ -188,14 +197,14 @@ class ProcessState:
             probe.write(changes)
 
     def _apply_generator(self, unit: str, state: bytes | None) -> None:
-        if unit != "rng:random" and unit not in self._generators:
+        if unit != "rng:random" and unit not in self._unseeded:
             # Its library is not loaded, and should not be for this.
             if state is None:
                 self._deferred.pop(unit, None)
             else:
                 self._deferred[unit] = state
             return
-        GENERATORS[unit][1](self._generators[unit] if state is None else pickle.loads(state))
+        GENERATORS[unit][1](self._unseeded[unit][-1] if state is None else pickle.loads(state))
 
 
 def _same(old: Values, new: Values) -> bool:
@@ -216,17 +225,23 @@ def _difference(old: Values, new: Values) -> tuple[tuple[str, Any], ...]:
 
 
 def _merged(start: tuple[Any, ...], old: tuple[Any, ...], new: tuple[Any, ...]) -> tuple[Any, ...]:
-    added = tuple(f for f in new if f not in old)
+    """Return the filters of the start with what an import added in front or behind, and without what it removed."""
     gone = [f for f in old if f not in new]
-    return (*(f for f in added if f not in start), *(f for f in start if f not in gone))
+    first = next((i for i, f in enumerate(new) if f in old), len(new))
+    front = [f for f in new[:first] if f not in start]
+    back = [f for f in new[first:] if f not in old and f not in start]
+    return (*front, *(f for f in start if f not in gone), *back)
 
 
 def _of_filters(start: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return the filters in front of those of the start, and those of the start that are gone."""
+    """Return the filters that are new or were moved to the front, and those of the start that are gone."""
+    kept = [f for f in now if f in start]
+    still = [f for f in start if f in now]
     common = 0
-    while common < min(len(start), len(now)) and start[-1 - common] == now[-1 - common]:
+    while common < min(len(still), len(kept)) and still[-1 - common] == kept[-1 - common]:
         common += 1
-    return now[: len(now) - common], tuple(f for f in start if f not in now)
+    settled = kept[len(kept) - common :]
+    return tuple(f for f in now if f not in settled), tuple(f for f in start if f not in now)
 
 
 def _to_filters(start: tuple[Any, ...], state: tuple[tuple[Any, ...], tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -234,15 +249,22 @@ def _to_filters(start: tuple[Any, ...], state: tuple[tuple[Any, ...], tuple[Any,
     return (*front, *(f for f in start if f not in front and f not in gone))
 
 
+class _Pickler(pickle.Pickler):
+    def reducer_override(self, obj: Any) -> Any:
+        """Refuse what a fresh process would look for in the notebook."""
+        if getattr(obj, "__module__", None) == "__main__" and isinstance(obj, type | FunctionType):
+            raise pickle.PicklingError(f"{obj!r} is defined in the notebook")
+        return NotImplemented
+
+
 def _packed(state: State) -> bytes | None:
     """Return a pickle that depends on the value alone, None when there is none that a fresh process can load."""
     buffer = io.BytesIO()
-    pickler = pickle.Pickler(buffer, protocol=5)
+    pickler = _Pickler(buffer, protocol=5)
     # Without the memo, equal values give equal bytes whether or not they share parts; states are trees.
     pickler.fast = True
     try:
         pickler.dump(state)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError, ValueError):
         return None
-    packed = buffer.getvalue()
-    return None if b"__main__" in packed and "__main__" in sys.modules else packed
+    return buffer.getvalue()

@@ -10,7 +10,7 @@ from strata_kernel.kernel.observe import active
 from strata_kernel.kernel.observe.arguments import pick, touch
 from strata_kernel.kernel.observe.recording import Recording
 from strata_kernel.kernel.observe.sql import named_files
-from strata_kernel.kernel.observe.substitutes import Before, put, shadow
+from strata_kernel.kernel.observe.substitutes import Before, class_shadow, put, shadow
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.observe.imports import ImportHooks
@@ -32,13 +32,13 @@ TABLE: dict[str, dict[str, str]] = {
         "DataFrame.write_ipc_stream DataFrame.write_json DataFrame.write_ndjson DataFrame.write_parquet "
         "LazyFrame.sink_csv LazyFrame.sink_delta LazyFrame.sink_ipc LazyFrame.sink_ndjson LazyFrame.sink_parquet",
     },
-    "pyarrow": {"r": "memory_map input_stream", "w": "create_memory_map output_stream"},
+    "pyarrow": {"r": "memory_map input_stream", "w": "create_memory_map output_stream", "mode": "OSFile"},
     "pyarrow.parquet": {
         "r": "read_table read_pandas read_schema read_metadata ParquetFile.__init__ ParquetDataset.__init__",
         "w": "ParquetWriter.__init__",
         "w1": "write_table write_metadata write_to_dataset",
     },
-    "pyarrow.csv": {"r": "read_csv open_csv", "w1": "write_csv"},
+    "pyarrow.csv": {"r": "read_csv open_csv", "w": "CSVWriter", "w1": "write_csv"},
     "pyarrow.json": {"r": "read_json open_json"},
     "pyarrow.feather": {"r": "read_feather read_table FeatherDataset.__init__", "w1": "write_feather"},
     "pyarrow.ipc": {"r": "open_file open_stream", "w": "new_file new_stream"},
@@ -154,18 +154,30 @@ def _before(kind: str, index: int) -> Before:
 
 def _wrap(table: dict[str, str], module: ModuleType) -> None:
     for kind, attributes in table.items():
-        if kind == "sql" and not _passes_over(module):
-            continue
-        for dotted in attributes.split():
-            first, _, method = dotted.partition(".")
-            owner: Any = getattr(module, first, None) if method else module
-            name = method or first
-            original = getattr(owner, name, None)
-            if original is None or (not method and isinstance(original, type)):
-                continue
-            if method and isinstance(owner.__dict__.get(name), staticmethod | classmethod):
-                continue
-            put(owner, name, shadow(original, _before(kind, 1 if method else 0), _scope(module, original)))
+        if kind != "sql" or _passes_over(module):
+            for dotted in attributes.split():
+                _wrap_one(module, kind, dotted)
+
+
+def _wrap_one(module: ModuleType, kind: str, dotted: str) -> None:
+    first, _, method = dotted.partition(".")
+    owner: Any = getattr(module, first, None) if method else module
+    name = method or first
+    original = getattr(owner, name, None)
+    if original is None or (method and isinstance(owner.__dict__.get(name), staticmethod | classmethod)):
+        return
+    if isinstance(original, type):
+        _wrap_class(module, first, original, _before(kind, 0))
+        return
+    replaced = put(owner, name, shadow(original, _before(kind, 1 if method else 0), _scope(module, original)))
+    if not replaced and name == "__init__":
+        _wrap_class(module, first, owner, _before(kind, 0))
+
+
+def _wrap_class(module: ModuleType, name: str, original: type, before: Before) -> None:
+    found = class_shadow(original, before)
+    if found is not None:
+        put(module, name, found)
 
 
 def _scope(module: ModuleType, original: Any) -> str:

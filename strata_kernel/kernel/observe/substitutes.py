@@ -84,3 +84,33 @@ def put(owner: Any, name: str, value: Any) -> bool:
     if home is not None and home.__dict__.get(name) is original and original is not None:
         setattr(home, name, value)
     return True
+
+
+def class_shadow(original: type, before: Before) -> type | None:
+    """Return a class that makes instances of the original and passes for it, None when it cannot be derived from.
+
+    For extension types, whose `__init__` cannot be replaced.
+    """
+
+    class Meta(type(original)):  # type: ignore[misc]
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            if cls is not result:
+                return super().__call__(*args, **kwargs)
+            before(args, kwargs)
+            return original(*args, **kwargs)
+
+        def __instancecheck__(cls, instance: Any) -> bool:
+            return isinstance(instance, original) if cls is result else bool(super().__instancecheck__(instance))
+
+        def __subclasscheck__(cls, subclass: type) -> bool:
+            return issubclass(subclass, original) if cls is result else bool(super().__subclasscheck__(subclass))
+
+    call = Meta.__call__
+    call.__code__ = call.__code__.replace(co_filename=f"<{original.__module__}>")
+    names = {"__module__": original.__module__, "__qualname__": original.__qualname__, "__doc__": original.__doc__}
+    result: type | None = None
+    try:
+        result = Meta(original.__name__, (original,), {**names, "__slots__": (), "__wrapped__": original})
+    except TypeError:
+        return None
+    return result

@@ -30,6 +30,7 @@ SKIPPED = {
     "__abstractmethods__",
     "_abc_impl",
     "__match_args__",
+    "__slotnames__",  # left by copyreg wherever an instance is pickled or copied
 }
 MUTE = ("warnings", "IPython.", "ipykernel.", "contextlib", "itertools", "_asyncio", "asyncio")
 

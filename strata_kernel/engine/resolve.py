@@ -1,0 +1,109 @@
+"""Brings names and hidden units to the versions that a place of the document prescribes: from the shelf, the store, or by
+running their producers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from strata_kernel.domain.manifest import FOLDER, FileOutput, Manifest
+from strata_kernel.domain.state import LAST_RESULT, State, hidden
+from strata_kernel.engine.restore import Placement
+from strata_kernel.engine.session import Entry, Session
+from strata_kernel.errors import CellFailed, StoreError
+from strata_kernel.ports import Files, Host, Store
+
+#: Runs the cell at an index again, after a state, repeating a run; returns its entry, or raises CellFailed.
+Rerun = Callable[[int, State, Manifest | None], Awaitable[Entry]]
+
+
+class Drifted(Exception):
+    """A value that was made again came out different: what stands below it must be resolved again."""
+
+
+class Resolver:
+    """Resolves against one session and one process; `rerun` is the pipeline's way to run a cell."""
+
+    def __init__(self, session: Session, placement: Placement, files: Files, rerun: Rerun) -> None:
+        self.session, self.placement, self.files, self.rerun = session, placement, files, rerun
+        self.store: Store = session.store
+        self.host: Host = placement.host
+        #: The cells that are being run, outermost first.
+        self.running: list[str] = []
+
+    async def bring(self, names: set[str], state: State) -> None:
+        """Bring names and all hidden units to their versions in the state, and take away what it has not."""
+        wanted = {n for n in names if n in state and not hidden(n)}
+        for _ in range(len(self.session.cells) + 2):
+            pending = self._pending(wanted, names, state)
+            if not pending:
+                break
+            await self._recompute(pending, state)
+        else:
+            raise StoreError(f"cannot bring back {', '.join(sorted(pending))}")
+        self.placement.clear_to(state)
+        self.restore_files(state)
+
+    def _pending(self, wanted: set[str], names: set[str], state: State) -> set[str]:
+        """Set and load what can be, and return what only running cells can bring."""
+        pending = set(self.placement.settle_hidden(state))
+        result = state.get(LAST_RESULT) if LAST_RESULT in names else None
+        if result is not None and self.placement.hidden.get(LAST_RESULT) != result.version:
+            pending.add(LAST_RESULT)
+        # Effects first: a value may load only in the process that they make.
+        return pending or {n for n in wanted if not self.placement.load(n, state)}
+
+    async def _recompute(self, pending: set[str], state: State) -> None:
+        places = {cell.id: place for place, cell in enumerate(self.session.cells)}
+        writers = sorted({places[state[n].by] for n in pending if state[n].by in places})
+        if not writers or self.session.cells[writers[0]].id in self.running:
+            raise StoreError(f"cannot bring back {', '.join(sorted(pending))}")
+        for place in writers:
+            old = self.session.entries[self.session.cells[place].id]
+            mine = [n for n in pending if state[n].by == old.reading.cell.id]
+            if all(self._stands(n, state) for n in mine):
+                continue
+            new = await self.rerun(place, old.before, old.manifest)
+            if any(n not in new.after or new.after[n].version != state[n].version for n in mine):
+                raise Drifted(old.reading.cell.id)
+
+    def _stands(self, name: str, state: State) -> bool:
+        if hidden(name):
+            return self.placement.hidden.get(name) == state[name].version
+        return self.placement.has(name, state[name].version)
+
+    def restore_files(self, state: State) -> None:
+        """Put the files that the notebook wrote back as they are in the state; raise StoreError."""
+        for name, slot in state.items():
+            if not name.startswith("file:"):
+                continue
+            path, digest = name.removeprefix("file:"), slot.version or None
+            if self.files.digest(path) == digest:
+                continue
+            blob = slot.unit.artifact.stream if slot.unit.artifact else None
+            if digest in (None, FOLDER) or blob is not None:
+                self.files.restore(FileOutput(path, digest, blob), self.store)
+
+    async def fetch(self, names: set[str], position: State) -> None:
+        """Bring names of a position into the namespace; what cannot come back as it was stays away."""
+        wanted = {n for n in names if n in position and not hidden(n) and not self._stands(n, position)}
+        if not wanted:
+            return
+        try:
+            await self.bring(wanted, position)
+        except (Drifted, CellFailed, StoreError):
+            self.load(wanted, position)
+
+    def load(self, names: set[str], position: State) -> None:
+        """Bring names of a position into the namespace, as far as no cell needs to run for it."""
+        for name in names & position.keys():
+            if not hidden(name):
+                self.placement.load(name, position)
+
+    def definition(self, name: str, lineage: str) -> object | None:
+        """Return a live definition of the state that is being brought about, None when it is not there."""
+        state = self.placement.state
+        slot = state.get(name)
+        if slot is None or slot.unit.lineage != lineage or not self.placement.load(name, state):
+            return None
+        found: object = self.host.namespace[name]
+        return found

@@ -1,0 +1,95 @@
+"""The document as frontends see it: looked up beside the session that runs cells, so that no one waits for the other."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Mapping
+
+from strata_kernel.domain.state import State, hidden
+from strata_kernel.engine import report
+from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
+from strata_kernel.engine.session import Entry, Session
+from strata_kernel.kernel.interrupt import NAMES
+from strata_kernel.kernel.observe import active
+from strata_kernel.kernel.order import Order
+
+
+class View:
+    """A second session over the same store, fed with what the first one has run; for any thread."""
+
+    def __init__(self, session: Session, main: Session, order: Order, last: Mapping[str, Outcome]) -> None:
+        self._session, self._main, self._order, self.last = session, main, order, last
+        self._lock = threading.RLock()
+
+    def entries(self, pause: Callable[[], None] = lambda: None) -> list[Entry]:
+        """Return what stands for each cell now; `pause` is called between two of them."""
+        with self._lock, active.exempt():
+            with self._order.lock:
+                cells = list(self._order.cells)
+            session, live = self._session, dict(self._main.entries)
+            # Copies: the session adjusts entries in place while it walks.
+            ran = {i: copy.copy(e) for i, e in live.items() if e.manifest is not None or e.error is not None}
+            session.entries = {c.id: e for c in cells if (e := ran.get(c.id) or session.entries.get(c.id))}
+            session.cells, session.ordered = cells, True
+            found, state = [], {}  # type: tuple[list[Entry], State]
+            for cell in cells:
+                pause()
+                found.append(session.current(cell, state))
+                state = found[-1].after
+            return found
+
+    def state(self, entry: Entry) -> tuple[str, tuple[report.Reason, ...]]:
+        """Return the state of a cell as its badge shows it, and the reasons."""
+        if entry.error is not None and entry.error[0] in NAMES:
+            return "interrupted", entry.reasons
+        return report.state(entry, self.last.get(entry.reading.cell.id))
+
+    def find(self, target: str) -> Entry | None:
+        """Return the entry of a cell by its id, its label or its place (from 1), else of the cell that wrote a name."""
+        entries = self.entries()
+        for entry in entries:
+            if target in (entry.reading.cell.id, entry.reading.label):
+                return entry
+        if target.isdecimal() and 0 < int(target) <= len(entries):
+            return entries[int(target) - 1]
+        slot = entries[-1].after.get(target) if entries and not hidden(target) else None
+        return next((e for e in entries if slot is not None and e.reading.cell.id == slot.by), None)
+
+    def why(self, entry: Entry) -> str:
+        """Explain the last decision on a cell in words."""
+        cell_id, label = entry.reading.cell.id, entry.reading.label
+        last = self.last.get(cell_id)
+        lines = [f"cell {label}" + (f" ({cell_id})" if label != cell_id else "")]
+        lines += report.why(entry, last).splitlines()
+        if isinstance(last, Completed | Failed):
+            # What made it run stands behind the line that says it did.
+            lines[2:2] = ["  - " + r.text + (f" (in {r.cell})" if r.cell else "") for r in last.reasons]
+        return "\n".join(dict.fromkeys(lines))
+
+    def describe(self, name: str) -> str:
+        """Say where a name's value comes from."""
+        entries = self.entries()
+        slot = entries[-1].after.get(name) if entries else None
+        if slot is None:
+            return f"`{name}` stands nowhere in the document"
+        unit = slot.unit
+        lines = [f"`{name}`: {unit.summary.get(name, unit.kind)}", f"written by cell {slot.by}"]
+        if len(unit.names) > 1:
+            lines.append("shares state with " + ", ".join(n for n in unit.names if n != name))
+        if unit.reason is not None:
+            lines.append(f"recomputed when needed: {unit.reason.text}")
+        return "\n".join(lines)
+
+    def table(self) -> str:
+        """Return one line for each cell, and what the cache saved."""
+        lines = []
+        for place, entry in enumerate(self.entries(), 1):
+            state, reasons = self.state(entry)
+            text = reasons[0].text if reasons else ""
+            lines.append(f"{place:4}  {entry.reading.label[:24]:24}  {state:11}  {text}".rstrip())
+        outcomes = list(self.last.values())
+        served = [o for o in outcomes if isinstance(o, Restored)]
+        saved = sum(o.manifest.seconds for o in served)
+        lines.append(f"{len(served)} of {len(outcomes)} cells run here were served, {saved:.3g} s saved")
+        return "\n".join(lines)
