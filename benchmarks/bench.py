@@ -14,6 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+#: Seconds after which a process is taken to hang.
+TIMEOUT = 600
+LEAN = Path(__file__).with_name("lean")
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -49,6 +53,8 @@ def environment(store: Path, **settings: str) -> dict[str, str]:
     """Return the environment of a child: no settings but these, and compiled files as on a user's machine."""
     drop = ("STRATA_", "JPY_", "PYTHONDONTWRITEBYTECODE")
     env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
+    # Where rfc3987_syntax is installed, plain Jupyter takes seconds more to start; beating that would be no merit.
+    env["PYTHONPATH"] = os.pathsep.join([str(LEAN), *filter(None, [env.get("PYTHONPATH")])])
     return env | {"STRATA_CACHE_STORE": str(store)} | settings
 
 
@@ -89,7 +95,9 @@ def jupyter_execute(path: Path) -> list[str]:
 def timed(command: Sequence[str], env: dict[str, str], cwd: Path) -> float:
     """Run a command to its end and return its wall time in seconds; raise when it fails."""
     start = time.perf_counter()
-    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, env=env, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT
+    )
     elapsed = time.perf_counter() - start
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")

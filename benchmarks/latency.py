@@ -36,8 +36,7 @@ class Frontend:
         self.send("comm_open", {"comm_id": comm, "target_name": "strata", "data": hello})
         self.send("comm_msg", {"comm_id": comm, "data": document})
         # Whatever the kernel does with the document is done before the first cell is timed.
-        self.client.kernel_info()
-        self.client.get_shell_msg(timeout=TIMEOUT)
+        self.reply(self.client.kernel_info())
 
     def send(self, kind: str, content: dict[str, Any], **metadata: Any) -> str:
         """Send a message on the shell channel and return its id."""
@@ -53,7 +52,7 @@ class Frontend:
         }  # fmt: skip
         start = time.perf_counter()
         sent = self.send("execute_request", content, cellId=f"c{place}")
-        reply = self.client.get_shell_msg(timeout=TIMEOUT)
+        reply = self.reply(sent)
         elapsed = (time.perf_counter() - start) * 1000
         if reply["content"]["status"] != "ok":
             raise RuntimeError(f"{source!r}: {reply['content']}")
@@ -62,6 +61,13 @@ class Frontend:
             if message["parent_header"].get("msg_id") == sent and message["content"].get("execution_state") == "idle":
                 break
         return elapsed, reply["metadata"].get("strata", {}).get("status")
+
+    def reply(self, sent: str) -> dict[str, Any]:
+        """Wait for the reply to a message."""
+        while True:
+            message: dict[str, Any] = self.client.get_shell_msg(timeout=TIMEOUT)
+            if message["parent_header"].get("msg_id") == sent:
+                return message
 
     def stop(self) -> None:
         """End the kernel in order."""

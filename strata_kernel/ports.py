@@ -99,6 +99,10 @@ class Values(Protocol):
         """Make a function or class of the notebook known, so that others refer to it; False when it is neither."""
         ...
 
+    def lineage(self, value: Any) -> str | None:
+        """Return the lineage of a definition that is known, None for other values."""
+        ...
+
     def define(self, source: str, name: str, line: int) -> Any:
         """Execute a definition in the live namespace and return what it makes, leaving the name as it was."""
         ...

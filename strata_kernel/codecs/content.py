@@ -34,6 +34,22 @@ def definition_content(obj: object, definitions: Definitions) -> tuple[str, Reac
     return digest("definition", 1, _state(obj, definitions, reach)), reach
 
 
+def state_of(obj: Any) -> list[Any]:
+    """Return what a definition holds that could change: defaults, closures, attributes, those of methods too."""
+    if isinstance(obj, types.FunctionType):
+        cells = [c for c in obj.__closure__ or () if c is not None]
+        return [obj.__defaults__, obj.__kwdefaults__, {k: v for k, v in vars(obj).items() if k != "__wrapped__"}, *cells]
+    if not isinstance(obj, type):
+        return [getattr(obj, "__dict__", {})]
+    found: list[Any] = []
+    for name, value in list(vars(obj).items()):
+        if name in _SKIPPED:
+            continue
+        inner = getattr(value, "__func__", value)
+        found += state_of(inner) if isinstance(inner, types.FunctionType) else [value]
+    return found
+
+
 def _state(obj: Any, definitions: Definitions, reach: Reached) -> Plain:
     if isinstance(obj, types.FunctionType):
         return _function(obj, obj, definitions, reach)

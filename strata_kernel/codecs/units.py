@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from strata_kernel.codecs.content import definition_content, unit_content
+from strata_kernel.codecs.content import definition_content, state_of, unit_content
 from strata_kernel.codecs.functions import goes_by_reference
 from strata_kernel.codecs.immutable import ATOMS, is_immutable, shareable
 from strata_kernel.codecs.pickle import UnitPickler, decode, encode, root
@@ -57,14 +57,23 @@ def group(values: dict[str, object], definitions: Definitions) -> list[Group]:
     """Partition the values into units and encode each; never raises for what user code does."""
     groups: list[Group] = []
     tries: list[_Try] = []
+    known: dict[str, object] = {}
     for name, value in values.items():
-        known = definitions.reference(value)
-        if known is not None:
-            groups.append(_definition(name, value, known[1], definitions))
+        reference = definitions.reference(value)
+        if reference is not None:
+            known[name] = value
+            groups.append(_definition(name, value, reference[1], definitions))
         elif is_immutable(value):
             groups.append(_finish(_Try({name: value}, definitions), immutable=True))
         else:
             tries.append(_Try({name: value}, definitions))
+    tangle = entangled(known, [(a.values, a.objects(definitions)) for a in tries], definitions) if known else set()
+    if tangle:
+        groups = [g for g in groups if not tangle & set(g.names)]
+        caught = {n: v for n, v in values.items() if n in tangle}
+        text = f"{', '.join(f'`{n}`' for n in sorted(caught))} share state with a definition"
+        groups.append(_finish(_Try(caught, definitions, Reason("unpicklable", text, name=min(caught)))))
+        tries = [a for a in tries if not tangle & a.values.keys()]
     for members in _partition(tries, definitions):
         attempt = members[0]
         if len(members) > 1:
@@ -228,6 +237,28 @@ def _partition(tries: list[_Try], definitions: Definitions) -> list[list[_Try]]:
     for position, attempt in enumerate(tries):
         found.setdefault(find(position), []).append(attempt)
     return list(found.values())
+
+
+def entangled(
+    known: dict[str, object], others: list[tuple[dict[str, Any], dict[int, Any]]], definitions: Definitions
+) -> set[str]:
+    """Return the definitions and names that share mutable state, such as a list that is also a default argument.
+
+    They are put into one unit however many separate tangles there are: it is coarse, but it is rare.
+    """
+    found: set[str] = set()
+    seen: dict[int, str] = {}
+    for name, value in known.items():
+        for key, (_, part) in _walk(state_of(value), definitions).items():
+            if shareable(part) or _by_reference(part, definitions):
+                continue
+            if key in seen:
+                found |= {name, seen[key]}
+            seen[key] = name
+    for values, objects in others if seen else ():
+        for key in objects.keys() & seen.keys():
+            found |= {*values, seen[key]}
+    return found
 
 
 def _by_reference(value: object, definitions: Definitions) -> bool:

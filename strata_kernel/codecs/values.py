@@ -54,11 +54,16 @@ class LiveValues:
         self.definitions.register(value, name, lineage)
         return True
 
+    def lineage(self, value: Any) -> str | None:
+        """Return the lineage of a definition that is known, None for other values."""
+        known = self.definitions.reference(value)
+        return known[1] if known else None
+
     def define(self, source: str, name: str, line: int) -> Any:
         """Execute a definition in the live namespace and return what it makes, leaving the name as it was."""
         try:
             return self.definitions.execute(source, name, f"<definition of {name}>", line)
-        except Exception as error:
+        except Exception as error:  # the user's own statement
             raise CodecError(f"the definition of `{name}` does not run again: {error}") from error
 
     def intact(self, group: Group) -> bool:

@@ -12,8 +12,8 @@ class Definition(msgspec.Struct, frozen=True):
     """A `def` or `class` statement at the cell's top level, bound once in the cell.
 
     `digest` is its canonical code; `evaluates` the globals read when the statement runs (decorators, defaults, bases,
-    annotations, class body); `free` the globals that its functions may read or bind when called later; `source` its text;
-    `frozen` and `always` what its functions carry into the cells that call them.
+    annotations, class body); `free` the globals that its functions may read or bind when called later; `source` its
+    text; `frozen` and `always` what its functions carry into the cells that call them.
     """
 
     name: str
@@ -44,12 +44,13 @@ class Analysis(msgspec.Struct, frozen=True):
     """The facts of one cell.
 
     `code`: digest of the canonical code. `reads`: names that may be loaded before the cell has certainly bound them,
-    through its own functions too. `stores`: names the cell may bind in the notebook's namespace, `unsure` those of them
-    that a run can leave unbound (in a branch, a loop, a function). `deletes`: names it may delete. `mentions`: identifiers inside string literals. `paths`: string literals that could name a file.
-    `modules`: modules imported anywhere in it. `effects`: dotted calls whose result is thrown away and dotted stores
-    (by root name: the engine keeps those whose root is an import). `opaque`: why it reads everything. `frozen`: where it
-    asks for clock or entropy. `always`: why it can never be served. `error`: the syntax error.
-    `result`: its last statement is a shown expression. `labels`: defined names in order of first appearance.
+    through its own functions too. `stores`: names the cell may bind in the notebook's namespace, `unsure` those of
+    them that a run can leave unbound (in a branch, a loop, a function). `deletes`: names it may delete. `mentions`:
+    identifiers inside string literals. `paths`: string literals that could name a file. `modules`: modules imported
+    anywhere in it. `effects`: dotted calls whose result is thrown away and dotted stores (by root name: the engine
+    keeps those whose root is an import). `opaque`: why it reads everything. `frozen`: where it asks for clock or
+    entropy. `always`: why it can never be served. `error`: the syntax error. `result`: its last statement is a shown
+    expression. `labels`: defined names in order of first appearance.
     """
 
     code: str

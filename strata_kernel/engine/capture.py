@@ -192,31 +192,41 @@ class Capture:
     def _value_units(self, rest: dict[str, Any]) -> None:
         namespace = self.host.namespace
         reached = {n for names in self.before.reference for n in names if n in namespace and n not in rest}
-        done = {n for u in self.units for n in u.names}
-        names = [n for n in (*rest, *reached) if n not in done]
-        for name in rest:
-            # A class or function that is no statement of its own still is referred to, never copied.
-            value = rest[name]
+        for name, value in rest.items():
+            # A class that is no statement of its own still is referred to, never copied.
             if isinstance(value, type) and getattr(value, "__module__", None) == "__main__":
-                self.values.register(value, name, provenance.version(key=self.key, names=[name]))
-        for group in self.values.group({n: namespace[n] for n in names}):
-            if self._untouched(group, set(rest)):
+                if self.values.lineage(value) is None:
+                    self.values.register(value, name, provenance.version(key=self.key, names=[name]))
+        # Definitions of this run take part, for what they share with values.
+        own = {u.names: i for i, u in enumerate(self.units) if u.kind == "definition"}
+        values = {n: namespace[n] for n in (*rest, *reached, *(n for names in own for n in names)) if n in namespace}
+        for group in self.values.group(values):
+            if group.names in own or self._untouched(group, set(rest)):
                 continue
-            self.groups[len(self.units)] = group
+            self._drop_definitions(set(group.names))
+            if group.stream or group.reason is not None:
+                self.groups[len(self.units)] = group
             self.units.append(self._value_unit(group))
+
+    def _drop_definitions(self, names: set[str]) -> None:
+        """Take out definitions that turned out to share state with what is captured now."""
+        if any(u.kind == "definition" and names & set(u.names) for u in self.units):
+            self.units = [u for u in self.units if u.kind != "definition" or not names & set(u.names)]
+            self.groups = {}
 
     def _value_unit(self, group: Group) -> Unit:
         version = provenance.version(key=self.key, names=group.names)
-        reach = self._with_definitions(group.reach)
-        lineage = None
-        if len(group.names) == 1:
-            value = self.host.namespace[group.names[0]]
-            if isinstance(value, type) and getattr(value, "__module__", None) == "__main__":
-                old = self.state.get(group.names[0])
-                kept = old is not None and self.before.bound.get(group.names[0]) is value
-                lineage = old.unit.lineage if old is not None and kept else version
+        lineages = [x for x in (self.values.lineage(self.host.namespace[n]) for n in group.names) if x]
         return Unit(
-            group.names, version, "value", group.content, None, group.reason, reach, lineage, summary=group.summary
+            group.names,
+            version,
+            "value",
+            group.content,
+            None,
+            group.reason,
+            self._with_definitions(group.reach),
+            lineages[0] if len(lineages) == 1 else None,
+            summary=group.summary,
         )
 
     def _with_definitions(self, reach: Reach) -> Reach:

@@ -1,21 +1,29 @@
-"""Joins the kernel to the engine: one session per kernel, and the comm through which frontends follow it."""
+"""Joins the kernel to the engine: one session per kernel, and what follows it."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import secrets
 import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from strata_kernel.domain.cell import Cell, Reason
-from strata_kernel.engine.pipeline import Completed, Outcome, Pipeline
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.manifest import Manifest
+from strata_kernel.engine.pipeline import NOT_PUBLISHED, Completed, Failed, Outcome, Pipeline, Restored
+from strata_kernel.engine.session import Entry
+from strata_kernel.kernel import magics
 from strata_kernel.kernel.comm import Frontends
 from strata_kernel.kernel.host import IPythonHost
+from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe.watch import Watch
+from strata_kernel.kernel.order import Order, session_file
+from strata_kernel.kernel.view import View
 from strata_kernel.wiring import Parts, build
 
 if TYPE_CHECKING:
@@ -30,53 +38,122 @@ class Bridge:
 
     def __init__(self, kernel: StrataKernel) -> None:
         self.kernel = kernel
-        path = os.environ.get("JPY_SESSION_NAME", "")
-        self.start = Path(path).parent if path else Path.cwd()
+        path = session_file(os.environ.get("JPY_SESSION_NAME"))
+        self.start = path.parent if path else Path.cwd()
         self.parts: Parts = build(self.start, dict(os.environ), kernel.shell.transform_cell)
+        self._lease = self.parts.store.local.lease()
         self.watch = Watch(self.parts.world, [str(self.parts.store.local.path)])
         self.watch.install()
         self.host = IPythonHost(kernel, self.watch)
         self.pipeline: Pipeline = self.parts.pipeline(self.host, self._warn, self.watch.exempt)
         self.session = self.pipeline.session
-        self.lock = threading.RLock()
-        self.frontends = Frontends(self)
+        self.pipeline.listen = self._listen
+        self.pipeline.show = kernel.show_elsewhere
+        self.pipeline.confirm = self.confirm
+        self.pipeline.publisher.published = self._published
+        self.order = Order(path)
         self.last: dict[str, Outcome] = {}
+        self.view = View(self.parts.session(), self.session, self.order, self.last)
+        self.frontends = Frontends(self)
+        #: The main thread is in our code: whoever can wait should.
+        self.engaged = False
+        #: The cell that ran last, and those that are to run anew.
+        self.recent = ""
+        self.refresh: set[str] = set()
+        #: What the next reply has to say of the store.
+        self.warnings: list[str] = []
+        #: The cell that the client is waiting for.
+        self.target = ""
+        self._ran: dict[str, tuple[Reason, ...]] = {}
+        self._closing = threading.Lock()
+        self._closed = False
+        magics.register(kernel.shell, self)
+        atexit.register(self.close)
 
-    @staticmethod
-    def _warn(text: str) -> None:
-        print(f"strata: {text}", file=sys.__stderr__)
+    def _warn(self, text: str) -> None:
+        self.warnings.append(f"strata: {text}")
+        self.frontends.unsaved()
 
     async def run(self, cell_id: str | None, source: str, *, force: bool = False) -> Outcome:
         """Serve or run a cell."""
-        with self.lock:
-            if cell_id is not None:
-                self.session.ordered = True
-            index = self.session.locate(cell_id, source)
-            cell = self.session.cells[index]
-        self.pipeline.listen = self._listen
-        self.pipeline.show = self._show
-        outcome = await self.pipeline.run(index, force=force)
+        with self.order.lock:
+            index = self.order.place(cell_id, source)
+            cell = self.order.cells[index]
+            self._take()
+        self.target = cell.id
+        self._ran.clear()
+        force = force or cell.id in self.refresh
+        try:
+            outcome = await self.pipeline.run(index, force=force)
+        except BaseException:
+            self._forget_interrupted()
+            self.frontends.changed()
+            raise
+        finally:
+            self.target = ""
+            self._note_others(cell.id)
+        if not isinstance(outcome, Restored):
+            self.refresh.discard(cell.id)
         self.last[cell.id] = outcome
-        self.frontends.ran(cell.id, outcome)
+        self.recent = cell.id
+        saving = isinstance(outcome, Completed) and not any(r.code in NOT_PUBLISHED for r in outcome.manifest.reasons)
+        self.frontends.ran(cell.id, outcome, saving=saving)
         return outcome
 
+    def _take(self) -> None:
+        """Give the session the document as it is now; in between its runs, it holds still."""
+        if not self.order.changed:
+            return
+        self.order.changed = False
+        if self.order.known:
+            self.session.document(list(self.order.cells))
+        else:
+            self.session.cells = list(self.order.cells)
+
+    def _forget_interrupted(self) -> None:
+        # A cell above that the user interrupted has not failed: it is as stale as before.
+        for cell_id, entry in list(self.session.entries.items()):
+            if entry.error is not None and entry.error[0] in NAMES:
+                del self.session.entries[cell_id]
+
+    def _note_others(self, cell_id: str) -> None:
+        """Keep what became of the cells that ran on behalf of this one."""
+        for other, reasons in self._ran.items():
+            entry = self.session.entries.get(other)
+            if other == cell_id or entry is None:
+                continue
+            if entry.manifest is not None:
+                self.last[other] = Completed(entry, entry.manifest, reasons)
+            elif entry.error is not None:
+                self.last[other] = Failed(entry, (*entry.error, []), reasons)
+
+    def distrust(self) -> None:
+        """Take nothing that stands in the process for what it should be: it is brought back before it is used."""
+        placement = self.pipeline.placement
+        placement.doubt(set(self.host.names()), "doubt:" + secrets.token_hex(8))
+        placement.contents.clear()
+
     def _listen(self, cell_id: str, status: str, reasons: tuple[Reason, ...]) -> None:
+        if cell_id != self.target:
+            self.frontends.status(self.target, "queued", ())
+            # What made it stale is known now, and not after it has run.
+            entry = self.session.entries.get(cell_id)
+            if entry is not None and entry.manifest is None:
+                self._ran[cell_id] = entry.reasons
         self.frontends.status(cell_id, status, reasons)
 
-    def _show(self, cell_id: str, outputs: list[dict[str, Any]]) -> None:
-        self.kernel.show_elsewhere(cell_id, outputs)
+    def _published(self, manifest: Manifest) -> None:
+        self._lease.beat()
+        self.frontends.saved(manifest.key)
 
-    def drop(self, cell_ids: Iterable[str]) -> None:
-        """Forget cells that the client says are deleted."""
-        gone = set(cell_ids)
-        if gone:
-            with self.lock:
-                self.session.cells = [c for c in self.session.cells if c.id not in gone]
-
-    def document(self, cells: Iterable[Cell]) -> None:
-        """Take the document of a frontend."""
-        with self.lock:
-            self.session.document(cells)
+    async def confirm(self, entries: list[Entry]) -> bool:
+        """Ask whether stale cells may run; a client that takes no input is not asked."""
+        if not self.host.request.get("allow_stdin") or not entries:
+            return True
+        seconds = sum(self.session.estimate(e) for e in entries)
+        cells = "1 cell" if len(entries) == 1 else f"{len(entries)} cells"
+        answer = self.kernel.ask(f"run {cells} above first{_about(seconds)}? [Y/n] ")
+        return answer.strip().lower() not in ("n", "no")
 
     async def fetch(self, text: str) -> None:
         """Restore what an expression names."""
@@ -85,9 +162,17 @@ class Bridge:
             names = set(self.pipeline.position)
         await self.pipeline.fetch({n for n in names if ":" not in n})
 
-    def load(self, text: str) -> None:
-        """Restore what an expression names, as far as nothing needs to run."""
-        self.pipeline.load(set(_WORD.findall(text)))
+    def load(self, names: Iterable[str]) -> None:
+        """Restore names, as far as nothing needs to run."""
+        if self.engaged or self.host.running or threading.current_thread() is not threading.main_thread():
+            return  # the process is a running cell's now
+        with self.kernel.interrupts.held():
+            self.pipeline.load(set(names))
+
+    def virtual(self, prefix: str) -> list[str]:
+        """Return the names that begin so and are recorded, but not loaded."""
+        here = self.host.namespace
+        return sorted(n for n in self.pipeline.position if n.startswith(prefix) and ":" not in n and n not in here)
 
     @contextmanager
     def foreign(self) -> Iterator[None]:
@@ -98,15 +183,23 @@ class Bridge:
         finally:
             self.host.foreign |= set(self.host.namespace) - before
 
-    def tell(self, kind: str, **fields: Any) -> None:
-        """Send a message to every frontend that is listening."""
-        self.frontends.send({"type": kind, **fields})
-
     def close(self) -> None:
-        """Drain what is being saved."""
-        self.pipeline.publisher.drain()
+        """Drain what is being saved and collect what is over the store's limit; only the first call does."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self.frontends.close()
+            self.pipeline.publisher.drain()
+            for text in self.warnings:
+                print(text, file=sys.__stderr__)
+            self._lease.release()
+            from strata_kernel.kernel.closing import collect_sometimes  # only the end of a kernel pays for it
 
-    def summary(self) -> str:
-        """Return the tally of this session in words."""
-        served = sum(not isinstance(o, Completed) for o in self.last.values())
-        return f"{served} of {len(self.last)} served"
+            collect_sometimes(self.parts.store.local, self.parts.settings.cache.max_bytes)
+
+
+def _about(seconds: float) -> str:
+    if seconds < 1:
+        return ""
+    return f" (about {seconds:.0f} s)" if seconds < 90 else f" (about {seconds / 60:.0f} min)"

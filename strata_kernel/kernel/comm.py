@@ -2,122 +2,261 @@
 
 from __future__ import annotations
 
+import queue
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from strata_kernel import __version__, protocol
-from strata_kernel.domain.cell import Cell, Reason
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.checks import check
+from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.engine import report
-from strata_kernel.engine.pipeline import Completed, Failed, Outcome
+from strata_kernel.engine.pipeline import Outcome, Restored
+from strata_kernel.engine.session import Entry
+from strata_kernel.kernel.observe import active
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.bridge import Bridge
 
+#: What changed within so many seconds is told at once.
+QUIET = 0.05
+
 
 class Frontends:
-    """Every open comm of this kernel."""
+    """Every open comm of this kernel. Requests are answered where they arrive, the rest is told by one thread."""
 
     def __init__(self, bridge: Bridge) -> None:
         self.bridge = bridge
         self.comms: dict[str, Any] = {}
         self.revision = 0
+        self._lock = threading.RLock()
+        #: The last of each message by its kind and cell: only what differs is sent.
+        self._sent: dict[tuple[str, str], dict[str, Any]] = {}
+        self._graph: dict[str, Any] = {}
+        #: Final states of cells that are being saved, by key of the run.
+        self._saving: dict[str, protocol.CellStatus] = {}
+        #: Runs that were in the store before their cell's reply was made.
+        self._stored: set[str] = set()
+        self._saves = True
+        self._queue: queue.SimpleQueue[protocol.CellStatus | str] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
         bridge.kernel.comm_manager.register_target(protocol.TARGET, self._opened)
 
     def _opened(self, comm: Any, message: dict[str, Any]) -> None:
-        self.comms[comm.comm_id] = comm
+        with self._lock, active.exempt():
+            self.comms[comm.comm_id] = comm
+            self._sent.clear()
+            self._graph = {}
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._follow, name="strata-frontends", daemon=True)
+                self._thread.start()
+        # ipykernel 7.4 would answer where the last message came from: the main thread, which a cell may occupy.
+        comm._reply_subshell_for = lambda data, default: default
         comm.on_msg(lambda m: self._received(comm, m["content"]["data"]))
         comm.on_close(lambda m: self.comms.pop(comm.comm_id, None))
         self._received(comm, message["content"].get("data", {}))
 
     def _received(self, comm: Any, data: dict[str, Any]) -> None:
+        with active.exempt():
+            try:
+                self._answer(comm, data)
+            except Exception as error:  # the comm's boundary: a bug here must not end the kernel's loop
+                self.bridge.kernel.log.exception("strata comm: %s", error)
+
+    def _answer(self, comm: Any, data: dict[str, Any]) -> None:
         # A message that this version does not understand is a newer frontend's business.
-        try:
-            match protocol.decode(data):
-                case protocol.Hello():
-                    comm.send(protocol.encode(protocol.Welcome(version=__version__, options=self._options())))
-                case protocol.Document() as message:
-                    self._document(message.revision, list(message.cells))
-                case protocol.DocumentPatch() as message:
-                    self._patch(message)
-                case protocol.RequestPlan() as message:
-                    comm.send(protocol.encode(self._plan(message)))
-                case protocol.RequestInspect() as message:
-                    comm.send(protocol.encode(self._inspect(message)))
-                case protocol.SetOption() as message:
-                    self._set(message.options)
-        except Exception as error:  # the comm's boundary: a bug here must not end the kernel's loop
-            self.bridge.kernel.log.exception("strata comm: %s", error)
+        match protocol.decode(data):
+            case protocol.Hello():
+                self._post(comm, protocol.Welcome(version=__version__, options=self._options()))
+                self.changed()
+            case protocol.Document() as message:
+                self.bridge.order.tell(message.cells)
+                self._revise(message.revision)
+            case protocol.DocumentPatch() as message:
+                self.bridge.order.patch(message.cells, message.order)
+                self._revise(message.revision)
+            case protocol.RequestPlan() as message:
+                force = message.mode == "force"
+                steps = report.plan(self.bridge.view.entries(), message.targets, force=force)
+                self._post(comm, protocol.Plan(id=message.id, steps=steps))
+            case protocol.RequestInspect() as message:
+                self._post(comm, self._inspect(message))
+            case protocol.SetOption() as message:
+                self._set(message.options)
+
+    def _revise(self, revision: int) -> None:
+        self.revision = revision
+        self.changed()
 
     def _options(self) -> dict[str, Any]:
         options = self.bridge.pipeline.options
-        return {"cascade": options.cascade, "minRuntimeMs": options.min_runtime_ms}
+        return {
+            "cascade": options.cascade,
+            "askAboveSeconds": options.ask_above_seconds,
+            "minRuntimeMs": options.min_runtime_ms,
+        }
 
     def _set(self, options: dict[str, Any]) -> None:
+        held = self.bridge.pipeline.options
         if options.get("cascade") in ("auto", "ask", "off"):
-            self.bridge.pipeline.options.cascade = options["cascade"]
-
-    def _document(self, revision: int, cells: list[Cell]) -> None:
-        self.revision = revision
-        self.bridge.document(cells)
-        self.refresh()
-
-    def _patch(self, message: protocol.DocumentPatch) -> None:
-        session = self.bridge.session
-        changed = {c.id: c for c in message.cells}
-        known = {c.id: c for c in session.cells} | changed
-        order = message.order if message.order is not None else list(known)
-        self._document(message.revision, [known[i] for i in order if i in known])
-
-    def refresh(self) -> None:
-        """Tell everyone the graph, the state of every cell, and what is wrong with any."""
-        if not self.comms:
-            return
-        with self.bridge.lock:
-            entries = self.bridge.session.walk()
-            nodes = report.graph(entries)
-        self.send(protocol.encode(protocol.Graph(revision=self.revision, cells=nodes)))
-        for entry in entries:
-            cell_id = entry.reading.cell.id
-            state, reasons = report.state(entry, self.bridge.last.get(cell_id))
-            self.status(cell_id, state, reasons)
-            if entry.reading.directives.diagnostics:
-                items = [msgspec.structs.replace(d, cell=cell_id) for d in entry.reading.directives.diagnostics]
-                self.send(protocol.encode(protocol.Diagnostics(id=cell_id, items=items)))
-
-    def ran(self, cell_id: str, outcome: Outcome) -> None:
-        """Tell everyone how a run ended."""
-        if not self.comms:
-            return
-        state, reasons = report.state(outcome.entry, outcome)
-        saved = None if isinstance(outcome, Completed | Failed) else outcome.manifest.seconds * 1000
-        hit = not isinstance(outcome, Completed | Failed)
-        self.send(
-            protocol.encode(
-                protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons), hit=hit, saved_ms=saved)
-            )
-        )
-
-    def status(self, cell_id: str, state: str, reasons: tuple[Reason, ...]) -> None:
-        """Tell everyone the state of one cell."""
-        if self.comms:
-            self.send(protocol.encode(protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons))))  # type: ignore[arg-type]
-
-    def _plan(self, message: protocol.RequestPlan) -> protocol.Plan:
-        with self.bridge.lock:
-            entries = self.bridge.session.walk()
-        return protocol.Plan(id=message.id, steps=report.plan(entries, message.targets, force=message.mode == "force"))
+            held.cascade = options["cascade"]
+        for name, field in (("askAboveSeconds", "ask_above_seconds"), ("minRuntimeMs", "min_runtime_ms")):
+            value = options.get(name)
+            if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+                setattr(held, field, float(value))
 
     def _inspect(self, message: protocol.RequestInspect) -> protocol.Inspection:
-        with self.bridge.lock:
-            entries = self.bridge.session.walk()
-        entry = next((e for e in entries if e.reading.cell.id == message.cell), None)
+        view = self.bridge.view
+        entry = view.find(message.cell or message.name or "")
+        cell = entry.reading.cell.id if entry else message.cell
         if entry is None:
-            return protocol.Inspection(id=message.id, cell=message.cell, text="no such cell")
-        text = report.why(entry, self.bridge.last.get(entry.reading.cell.id))
-        return protocol.Inspection(id=message.id, cell=message.cell, text=text, details=report.details(entry))
+            text = f"there is no cell or name {(message.cell or message.name)!r}"
+            return protocol.Inspection(id=message.id, cell=cell, name=message.name, text=text)
+        text = view.why(entry) if message.cell or not message.name else view.describe(message.name)
+        return protocol.Inspection(
+            id=message.id, cell=cell, name=message.name, text=text, details=report.details(entry)
+        )
 
-    def send(self, data: dict[str, Any]) -> None:
-        """Send plain data to every frontend."""
+    # What is told without being asked
+
+    def status(self, cell_id: str, state: str, reasons: tuple[Reason, ...]) -> None:
+        """Tell everyone the state of one cell, soon."""
+        if self.comms:
+            self._queue.put(protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons)))  # type: ignore[arg-type]
+
+    def ran(self, cell_id: str, outcome: Outcome, *, saving: bool) -> None:
+        """Tell everyone how a run ended, and soon what follows for the other cells."""
+        if not self.comms:
+            return
+        hit = isinstance(outcome, Restored)
+        state, reasons = self.bridge.view.state(outcome.entry)
+        saved = outcome.manifest.seconds * 1000 if isinstance(outcome, Restored) else None
+        final = protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons), hit=hit, saved_ms=saved)  # type: ignore[arg-type]
+        key = outcome.entry.manifest.key if saving and self._saves and outcome.entry.manifest else None
+        with self._lock:
+            if key is None or key in self._stored:
+                self._queue.put(final)
+            else:
+                self._saving[key] = final
+                self._queue.put(protocol.CellStatus(id=cell_id, state="saving", reasons=list(reasons)))
+            self._stored.clear()
+        self.changed()
+
+    def saved(self, key: str) -> None:
+        """Take the publisher's word that a run is in the store."""
+        if not self.comms:
+            return
+        with self._lock:
+            final = self._saving.pop(key, None)
+            if final is not None:
+                self._queue.put(final)
+            else:
+                self._stored.add(key)
+
+    def unsaved(self) -> None:
+        """Expect no further word from the publisher: the store refuses."""
+        self._saves = False
+        self._saving.clear()
+        self.changed()
+
+    def changed(self) -> None:
+        """Tell everyone soon the graph, the state of every cell and what is wrong with any, as far as they changed."""
+        if self.comms:
+            self._queue.put("changed")
+
+    def close(self) -> None:
+        """End the thread that tells."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._queue.put("end")
+            self._thread.join(1)
+            self._thread = None
+
+    def _follow(self) -> None:
+        active.exempt_thread()
+        due = False
+        while True:
+            try:
+                word = self._queue.get(timeout=QUIET if due else None)
+            except queue.Empty:
+                due = False
+                self._guarded()
+                continue
+            if word == "end":
+                return
+            if isinstance(word, protocol.CellStatus):
+                self._tell(word)
+            else:
+                due = True
+
+    def _guarded(self) -> None:
+        try:
+            self._refresh()
+        except Exception as error:  # the comm's boundary, on its way out
+            self.bridge.kernel.log.exception("strata comm: %s", error)
+
+    def _pause(self) -> None:
+        # A reply that is being made comes first.
+        deadline = time.monotonic() + 0.5
+        while self.bridge.engaged and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+    def _refresh(self) -> None:
+        if not self.comms:
+            return
+        revision = self.revision
+        entries = self.bridge.view.entries(self._pause)
+        graph = protocol.encode(protocol.Graph(revision=revision, cells=report.graph(entries)))
+        if graph != self._graph:
+            self._graph = graph
+            self.send(graph)
+        current = set(self.bridge.host.running)
+        unsettled = {status.id for status in list(self._saving.values())}
+        items = self._findings(entries)
+        for entry in entries:
+            cell_id = entry.reading.cell.id
+            if cell_id not in current | unsettled and cell_id != self.bridge.target:
+                state, reasons = self.bridge.view.state(entry)
+                self._tell(protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons)))  # type: ignore[arg-type]
+            found = items.get(cell_id, [])
+            if found or ("diagnostics", cell_id) in self._sent:
+                self._once("diagnostics", cell_id, protocol.encode(protocol.Diagnostics(id=cell_id, items=found)))
+
+    def _findings(self, entries: list[Entry]) -> dict[str, list[Diagnostic]]:
+        settings = self.bridge.parts.settings
+        workers = [w.name for w in getattr(settings, "workers", ())]
+        mounts = [m.name for m in getattr(settings, "mounts", ())]
+        found: dict[str, list[Diagnostic]] = {}
+        for item in check([e.reading.cell for e in entries], workers, mounts):
+            found.setdefault(item.cell or "", []).append(item)
+        return found
+
+    def _tell(self, status: protocol.CellStatus) -> None:
+        data = protocol.encode(status)
+        before = self._sent.get(("status", status.id), {})
+        said = {k: v for k, v in before.items() if k not in ("hit", "savedMs")}
+        if status.hit is None and said == data:
+            return  # what a refresh finds says less than what was said after the run
+        self._once("status", status.id, data)
+
+    def _once(self, kind: str, cell_id: str, data: dict[str, Any]) -> None:
+        with self._lock:
+            if self._sent.get((kind, cell_id)) == data:
+                return
+            self._sent[kind, cell_id] = data
+        self.send(data)
+
+    def send(self, data: dict[str, Any], parent: Any = None) -> None:
+        """Send plain data to every frontend, from any thread."""
         for comm in list(self.comms.values()):
-            comm.send(data)
+            self._write(comm, data, parent)
+
+    def _post(self, comm: Any, message: protocol.Message) -> None:
+        self._write(comm, protocol.encode(message), self.bridge.kernel.get_parent())
+
+    def _write(self, comm: Any, data: dict[str, Any], parent: Any) -> None:
+        # Past the comm's own send, which would bind the answers to this thread's channel.
+        kernel = self.bridge.kernel
+        content = {"data": data, "comm_id": comm.comm_id}
+        with self._lock:
+            kernel.session.send(kernel.iopub_socket, "comm_msg", content, parent=parent, ident=comm.topic)

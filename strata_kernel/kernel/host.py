@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from strata_kernel.domain.cell import Cell
+from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.outputs import SHOWN, Recorder
 from strata_kernel.ports import Observed, Ran
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
 #: IPython's own record of inputs and results, and what Python puts into every module.
 _OWN = re.compile(r"_+|_i+|_i?\d+|_dh|_oh|_ih|_exit_code|__\w+__|In|Out|get_ipython")
+
+
+class Failure(NamedTuple):
+    """Where and how a cell failed that was run on behalf of another; the line counts from 1, 0 is unknown."""
+
+    cell: Cell
+    line: int
+    traceback: list[str]
 
 
 class IPythonHost:
@@ -32,7 +41,13 @@ class IPythonHost:
         #: Names that a frontend bound by silent requests: not the notebook's.
         self.foreign: set[str] = set()
         self.request: dict[str, Any] = {"silent": False, "store_history": True, "allow_stdin": False}
+        #: The ids of the cells whose code is running now.
+        self.running: list[str] = []
+        self.failure: Failure | None = None
+        #: Whether the client's own cell was executed in this request.
+        self.executed = False
         self._recorder: Recorder | None = None
+        self._request_id: str | None = None
         self._audience = "client"
         self._send = kernel.session.send
         kernel.session.send = self._intercept
@@ -52,8 +67,10 @@ class IPythonHost:
         if recorder is not None:
             kind = message["header"]["msg_type"] if isinstance(message, dict) else message
             if kind in SHOWN or kind == "comm_open":
-                body = message["content"] if isinstance(message, dict) else content
-                parent = message["parent_header"] if isinstance(message, dict) else (args[0] if args else kwargs.get("parent"))
+                if isinstance(message, dict):
+                    body, parent = message["content"], message["parent_header"]
+                else:
+                    body, parent = content, args[0] if args else kwargs.get("parent")
                 if self._is_current(parent):
                     recorder.add(kind, body)
                     if self._audience != "client" and kind in SHOWN:
@@ -64,10 +81,12 @@ class IPythonHost:
         if not parent:
             return True
         header = parent.get("header", parent)
-        return bool(header.get("msg_id") == self.kernel.current_message_id)
+        return bool(header.get("msg_id") == self._request_id)
 
     @contextmanager
     def _recording(self, audience: str) -> Iterator[Recorder]:
+        # Threads and subshells have requests of their own: what they send is told apart by the id.
+        self._request_id = self.kernel.current_message_id
         recorder = self._recorder = Recorder()
         self._audience = audience
         try:
@@ -88,16 +107,46 @@ class IPythonHost:
         request = dict(self.request)
         if audience != "client":
             request |= {"silent": False, "store_history": False, "allow_stdin": False}
-        with self._recording(audience) as recorder:
+        with self._recording(audience) as recorder, self._code_of(cell):
             start = time.perf_counter()
-            reply = await self.kernel.execute_plainly(cell.source, **request)
+            try:
+                with self.kernel.interrupts.released():
+                    reply = await self.kernel.execute_plainly(cell.source, **request)
+            except KeyboardInterrupt:
+                # It came before the shell had taken over, or after.
+                reply = self.kernel.fail("KeyboardInterrupt", "")
             seconds = time.perf_counter() - start
         error = None
         if reply["status"] != "ok":
             error = (reply.get("ename", ""), reply.get("evalue", ""), reply.get("traceback", []))
         if audience == "client":
             self.kernel.plain_reply = reply
+            self.executed = True
+        elif error is not None:
+            self.failure = Failure(cell, self._failing_line(), error[2])
+            # The user meant all of it to stop, not just this cell.
+            self.kernel.interrupts.pending |= error[0] in NAMES
         return Ran(recorder.outputs, error, seconds, recorder.live, recorder.result)
+
+    @contextmanager
+    def _code_of(self, cell: Cell) -> Iterator[None]:
+        bridge = self.kernel.bridge
+        self.running.append(cell.id)
+        engaged, bridge.engaged = bridge.engaged, False
+        try:
+            yield
+        finally:
+            self.running.pop()
+            bridge.engaged = engaged
+
+    def _failing_line(self) -> int:
+        """Return the cell's own line in the traceback that the shell showed last."""
+        trace = getattr(sys, "last_traceback", None)
+        while trace is not None:
+            if trace.tb_frame.f_globals is self.namespace and trace.tb_frame.f_code.co_name == "<module>":
+                return int(trace.tb_lineno)
+            trace = trace.tb_next
+        return 0
 
     def observe(self) -> None:
         """Start to record what the process does."""

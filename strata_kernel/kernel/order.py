@@ -60,7 +60,7 @@ class Order:
             self._dropped |= gone
 
     def place(self, cell_id: str | None, source: str) -> int:
-        """Return the index of a cell that a client runs; one that is not in the document comes after the last one run."""
+        """Return the index of a cell that a client runs; one that is not there yet comes after the last one run."""
         with self.lock:
             if cell_id is None:
                 self._count += 1
@@ -91,7 +91,8 @@ class Order:
         """Read the file when it is new or changed, and take its cells when the cell that runs is one of them."""
         with active.exempt():
             found = self._load()
-        if found is None or all(c.id != cell_id for c in found) and not any(self._index(c.id) is not None for c in found):
+        # A file that has none of the cells that run is not what the client shows.
+        if found is None or not {c.id for c in found} & {cell_id, *(c.id for c in self.cells)}:
             return
         here = {c.id for c in found}
         merged = [c for c in found if c.id not in self._dropped]
@@ -99,8 +100,8 @@ class Order:
         before: str | None = None
         for cell in self.cells:
             if cell.id not in here:
-                at = next((i for i, c in enumerate(merged) if c.id == before), -1 if before is None else len(merged) - 1)
-                merged.insert(at + 1, cell)
+                last = -1 if before is None else len(merged) - 1
+                merged.insert(next((i for i, c in enumerate(merged) if c.id == before), last) + 1, cell)
             before = cell.id
         self.cells, self.changed = merged, True
 

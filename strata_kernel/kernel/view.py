@@ -1,4 +1,4 @@
-"""The document as frontends see it: looked up beside the session that runs cells, so that no one waits for the other."""
+"""The document as frontends see it: looked up beside the session that runs cells, so neither waits for the other."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import threading
 from collections.abc import Callable, Mapping
 
+from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.state import State, hidden
 from strata_kernel.engine import report
 from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
@@ -32,14 +33,15 @@ class View:
             ran = {i: copy.copy(e) for i, e in live.items() if e.manifest is not None or e.error is not None}
             session.entries = {c.id: e for c in cells if (e := ran.get(c.id) or session.entries.get(c.id))}
             session.cells, session.ordered = cells, True
-            found, state = [], {}  # type: tuple[list[Entry], State]
+            found: list[Entry] = []
+            state: State = {}
             for cell in cells:
                 pause()
                 found.append(session.current(cell, state))
                 state = found[-1].after
             return found
 
-    def state(self, entry: Entry) -> tuple[str, tuple[report.Reason, ...]]:
+    def state(self, entry: Entry) -> tuple[str, tuple[Reason, ...]]:
         """Return the state of a cell as its badge shows it, and the reasons."""
         if entry.error is not None and entry.error[0] in NAMES:
             return "interrupted", entry.reasons

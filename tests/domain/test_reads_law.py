@@ -188,7 +188,7 @@ def run(source: str, namespace: dict[str, Any]) -> tuple[Any, ...]:
     return outcome, world.trace, space, changed, before
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.deferred(lambda: programs), st.sets(name), st.data())
 def test_a_cell_sees_only_what_it_reads(source: str, present: set[str], data: st.DataObject) -> None:
     try:

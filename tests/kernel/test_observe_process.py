@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import decimal
 import json
 import logging
@@ -144,15 +143,14 @@ def state() -> Iterator[ProcessState]:
     ],
 )
 def test_units_travel(unit: str, change: str, check: str) -> None:
-    told = play(change)
+    told = play(change, dict.fromkeys([unit]), "pass", change)
     assert unit in told[0]["changes"], told
     assert not told[0]["effects"]
     # In a fresh process, set before the library is imported; and taken back.
     again = play(told[0]["changes"], "pass", check)
     assert not again[0]["changes"]
-    undone = play(change, dict.fromkeys(told[0]["changes"]), "pass", change)
-    assert undone[2 - 1]["changes"] == {}
-    assert undone[2]["changes"] == told[0]["changes"]
+    assert told[1]["changes"] == {}
+    assert told[2]["changes"] == told[0]["changes"]
 
 
 def test_merely_importing_is_no_change() -> None:
@@ -282,11 +280,5 @@ def test_cost(state: ProcessState) -> None:
         start = time.perf_counter()
         state.snapshot()
         best = min(best, time.perf_counter() - start)
-    # 0.3 ms on an idle machine with all of these libraries loaded.
+    # The limit leaves room for a busy machine.
     assert best < 0.01
-
-
-def test_packed_states_are_plain_base64_free_bytes(state: ProcessState) -> None:
-    packed = state.pack((("a", 1),))
-    assert isinstance(packed, bytes)
-    assert base64.b64encode(packed)

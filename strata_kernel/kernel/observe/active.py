@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 #: What the wrappers look at first: while it is None, they cost one comparison.
 recording: Recording | None = None
 
+#: What went wrong between recordings; the next one tells.
+troubles: list[str] = []
+
 _outsiders: dict[int, threading.Thread] = {}
 
 
@@ -82,9 +85,12 @@ def attempt(call: Callable[..., Any], *args: Any) -> Any:
     _own.depth += 1
     try:
         return call(*args)
-    except Exception as error:
+    except Exception as error:  # in the midst of the user's code: a fault of ours is told by the next recording
+        text = f"{type(error).__name__} in {getattr(call, '__name__', 'a hook')}: {error}"
         if recording is not None:
-            recording.miss(f"{type(error).__name__} in {getattr(call, '__name__', 'a hook')}: {error}")
+            recording.miss(text)
+        else:
+            troubles.append(text)
         return None
     finally:
         _own.depth -= 1

@@ -63,6 +63,8 @@ def _open(recording: Recording, args: tuple[Any, ...], frame: FrameType | None) 
         named = frames.beyond(frame, frames.THROUGH)
         if named is None or frames.module_of(named) != "tempfile":
             recording.look(path)
+        else:
+            recording.fresh.add(path)
         recording.write(path)
     elif not flags & os.O_CREAT and not os.path.lexists(path):
         recording.lack(path)
@@ -125,7 +127,9 @@ def _mkdir(recording: Recording, args: tuple[Any, ...], frame: FrameType | None)
         if asked.f_code.co_name in ("makedirs", "mkdir"):
             tolerant = tolerant or bool(asked.f_locals.get("exist_ok"))
         asked = asked.f_back
-    tolerant = tolerant or (asked is not None and frames.module_of(asked) == "tempfile")
+    if asked is not None and frames.module_of(asked) == "tempfile":
+        tolerant = True
+        recording.fresh.add(path)
     recording.make_folder(path, tolerant)
 
 

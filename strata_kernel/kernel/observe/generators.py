@@ -86,10 +86,14 @@ def reseed(recording: Recording, unit: str) -> None:
     """Note that a generator is about to be set."""
     if unit in recording.reseeded:
         return
-    # One that was loaded in the course of the cell has no state that the cell could have drawn from before.
-    before = recording.generators.get(unit)
-    if before is None or GENERATORS[unit][0]() == before:
+    if GENERATORS[unit][0]() == recording.generators.get(unit):
         recording.reseeded.add(unit)
+
+
+def loaded(unit: str) -> None:
+    """Take the state of a generator that came with its library in the midst of a cell as the one before any draw."""
+    if active.recording is not None:
+        active.recording.generators[unit] = GENERATORS[unit][0]()
 
 
 class _Setter(Substitute):
@@ -107,6 +111,28 @@ def _wrap_numpy(module: ModuleType) -> None:
         setter = _Setter(getattr(module, name), module.__name__)
         setter.unit = "rng:numpy"
         setattr(module, name, setter)
+    loaded("rng:numpy")
+    mtrand = sys.modules.get("numpy.random.mtrand")
+    if hasattr(mtrand, "_MT19937"):
+        mtrand._MT19937 = _unseen(mtrand._MT19937)  # type: ignore[union-attr]
+
+
+def _unseen(generator: type) -> type:
+    """Return a stand-in for the generator class whose instances are made out of sight.
+
+    RandomState(seed) first makes a generator from entropy and then seeds it: that entropy is never used.
+    RandomState() without a seed is told by its syntax.
+    """
+
+    class Unseen(type):
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            with active.exempt():
+                return generator(*args, **kwargs)
+
+        def __instancecheck__(cls, value: object) -> bool:
+            return isinstance(value, generator)
+
+    return Unseen(generator.__name__, (), {})
 
 
 def _wrap_torch(module: ModuleType) -> None:
@@ -116,6 +142,7 @@ def _wrap_torch(module: ModuleType) -> None:
 
     for name in ("manual_seed", "set_rng_state"):
         put(module, name, shadow(getattr(module, name), before))
+    loaded("rng:torch")
 
 
 def install(hooks: ImportHooks) -> None:

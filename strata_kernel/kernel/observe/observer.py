@@ -69,6 +69,8 @@ class Observer:
         recording.generators = generators.states() if drawn_from is None else drawn_from
         self._threads = frozenset(threading.enumerate())
         self._began = {path: stat_of(path) for path in self._held}
+        while active.troubles:
+            recording.miss(active.troubles.pop())
         active.recording = recording
 
     def stop(self) -> Observed:
@@ -108,7 +110,7 @@ class Observer:
         written = [path for path in recording.written if os.path.isfile(path) and not self._untouched(recording, path)]
         # A file that came and went leaves an empty place, whatever may stand there by the time the run is served.
         gone = recording.deleted | recording.written.keys()
-        deleted = [path for path in gone if not os.path.lexists(path)]
+        deleted = [path for path in gone if not os.path.lexists(path) and not recording.is_passing(path)]
         return Observed(
             reads=reads,
             absent=tuple(Fact("absent", path) for path in sorted(recording.absent)),

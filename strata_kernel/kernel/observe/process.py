@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
-from strata_kernel.kernel.observe import lasting
+from strata_kernel.kernel.observe import generators, lasting
 from strata_kernel.kernel.observe.generators import GENERATORS, states
 from strata_kernel.kernel.observe.probes import ABSENT, PROBES, Probe, Values
 
@@ -73,6 +73,7 @@ class ProcessState:
             self._unseeded[unit] = [state]
         if (deferred := self._deferred.pop(unit, None)) is not None:
             self.apply(unit, deferred)
+            generators.loaded(unit)
 
     def _before_import(self) -> Before:
         return {unit: probe.read() for unit, probe in self._probes.items()}, lasting.seen(), states()

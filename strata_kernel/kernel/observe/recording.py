@@ -34,6 +34,8 @@ class Recording:
         self.env_written: set[str] = set()
         #: Whether the path existed before the cell wrote it.
         self.written: dict[str, bool] = {}
+        #: Files and folders that `tempfile` created, under names that nothing else has.
+        self.fresh: set[str] = set()
         self.deleted: set[str] = set()
         self.made: set[str] = set()
         self.removed: set[str] = set()
@@ -111,6 +113,10 @@ class Recording:
             self.dirs[path] = fact
         elif not os.path.lexists(path):
             self.lack(path)
+
+    def is_passing(self, path: str) -> bool:
+        """Tell whether no other run can find the file, now gone, at its place: of a random name or in such a folder."""
+        return any(path == fresh or path.startswith(fresh + os.sep) for fresh in self.fresh)
 
     def _in_made(self, path: str) -> bool:
         return bool(self.made) and any(path.startswith(folder + os.sep) for folder in self.made)

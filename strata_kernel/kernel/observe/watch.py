@@ -9,7 +9,6 @@ from pathlib import PurePath
 from typing import Any
 
 
-
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.kernel.observe import active
@@ -109,5 +108,3 @@ def _unique(facts: Iterable[Fact]) -> tuple[Fact, ...]:
         # Existence is implied by content.
         found.setdefault((fact.kind, fact.name, fact.digest), fact)
     return tuple(found.values())
-
-
