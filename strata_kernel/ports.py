@@ -143,6 +143,10 @@ class Host(Protocol):
         """Stop recording and return what was seen; `candidates` are values that may name files read unseen."""
         ...
 
+    def load_module(self, name: str) -> None:
+        """Import a module by its dotted name, if it can be."""
+        ...
+
     def apply(self, unit: str, state: bytes | None) -> None:
         """Set a hidden unit of the process, such as `rng:random` or `proc:cwd`; None is the state at start."""
         ...

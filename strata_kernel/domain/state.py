@@ -20,6 +20,8 @@ RESTORABLE = ("proc:", "env:", "rng:")
 OBSERVED = ("rng:",)
 #: Names whose values IPython keeps for the last results; only the last one is modelled.
 LAST_RESULT = "out:_"
+#: Hidden units for submodules: importing one makes it an attribute of its package.
+SUBMODULE = "module:"
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -65,6 +67,7 @@ def closure(analysis: Analysis, state: State) -> Closure:
         pending.extend(n for n in state if not hidden(n))
     pending.extend(m for m in analysis.mentions if m in state)
     pending.extend(n for n in state if n.startswith(AMBIENT))
+    submodules = [n for n in state if n.startswith(SUBMODULE)]
     while pending:
         name = pending.pop()
         if name in found:
@@ -77,6 +80,8 @@ def closure(analysis: Analysis, state: State) -> Closure:
                 found[name] = None
             continue
         found[name] = slot
+        if slot.unit.kind == "module":
+            pending.extend(submodules)
         reach = slot.unit.reach
         effects.extend(reach.effects)
         pending.extend(reach.names)

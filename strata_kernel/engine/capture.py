@@ -14,7 +14,7 @@ from strata_kernel.domain.analysis import Definition
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
-from strata_kernel.domain.state import BUILTIN, LAST_RESULT, Closure, State, in_reach
+from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE, Closure, State, in_reach
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.restore import Placement, Source
@@ -150,8 +150,16 @@ class Capture:
         facts = facts_of(root, facts)
         version = provenance.imported(module=found.module, attribute=found.attribute, facts=facts)
         inline = msgspec.json.encode({"module": found.module, "attribute": found.attribute, "name": name})
+        if found.attribute is None:
+            self._submodule_units(found.module, version)
         summary = {name: found.module + ("." + found.attribute if found.attribute else "")}
         return Unit((name,), version, "module", artifact=Artifact("import", inline=inline), summary=summary)
+
+    def _submodule_units(self, package: str, version: str) -> None:
+        for module in sorted(self.analysis.modules):
+            name = SUBMODULE + module
+            if module.startswith(package + ".") and all(name not in u.names for u in self.units):
+                self.units.append(Unit((name,), digest(version, module), "hidden"))
 
     def _defined(self, name: str, value: Any) -> bool:
         own = getattr(value, "__module__", None) == "__main__" and getattr(value, "__qualname__", None) == name

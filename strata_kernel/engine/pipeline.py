@@ -193,7 +193,7 @@ class Pipeline:
         self.position = state
         self.placement.clear_to(state)
         if len(self.placement.shelf) + len(self.placement.contents) > KEPT:
-            self.placement.forget(self.session.versions())
+            self.placement.forget(self.session.versions() | {s.version for s in self.position.values()})
 
     async def _rerun(self, place: int, state: State, twin: Manifest | None) -> Entry:
         """Run a cell again for its values alone; nothing of it is shown."""

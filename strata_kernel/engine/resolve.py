@@ -85,8 +85,8 @@ class Resolver:
 
     async def fetch(self, names: set[str], position: State) -> None:
         """Bring names of a position into the namespace; what cannot come back as it was stays away."""
-        wanted = {n for n in names if n in position and not hidden(n) and not self._stands(n, position)}
-        if not wanted:
+        wanted = {n for n in names if n in position and not hidden(n)}
+        if all(self._stands(n, position) for n in wanted):
             return
         try:
             await self.bring(wanted, position)

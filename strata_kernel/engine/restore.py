@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from strata_kernel.domain.manifest import Artifact, Unit
-from strata_kernel.domain.state import RESTORABLE, Slot, State, hidden
+from strata_kernel.domain.state import RESTORABLE, SUBMODULE, Slot, State, hidden
 from strata_kernel.errors import CodecError, StoreError
 from strata_kernel.ports import Blobs, Host, Values
 
@@ -79,6 +79,10 @@ class Placement:
         values = self._values(name, slot.unit, state)
         if values is None:
             return False
+        if slot.unit.kind == "module":
+            for each in state:
+                if each.startswith(SUBMODULE):
+                    self.host.load_module(each.removeprefix(SUBMODULE))
         for each, value in values.items():
             here = state.get(each)
             if here is not None and here.version == slot.version and not self.has(each, slot.version):
@@ -114,7 +118,7 @@ class Placement:
         """Set the hidden units of the process to the state; return those that only running their cells can set."""
         pending: list[str] = []
         for unit in {*self.hidden, *(n for n in state if hidden(n)), *start}:
-            if unit.startswith(("file:", "out:")):
+            if unit.startswith(("file:", "out:", SUBMODULE)):
                 continue
             slot = state.get(unit)
             wanted = slot.version if slot else None

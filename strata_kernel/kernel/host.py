@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import re
 import sys
 import time
@@ -155,6 +157,12 @@ class IPythonHost:
     def observed(self, candidates: Iterable[Any]) -> Observed:
         """Stop recording and return what was seen."""
         return self.watch.stop(candidates)
+
+    def load_module(self, name: str) -> None:
+        """Import a module by its dotted name, if it can be."""
+        if name not in sys.modules:
+            with contextlib.suppress(Exception):  # the module's own code, which already ran in an earlier process
+                importlib.import_module(name)
 
     def apply(self, unit: str, state: bytes | None) -> None:
         """Set a hidden unit of the process."""

@@ -40,6 +40,7 @@ class StrataKernel(IPythonKernel):
         self.plain_reply: dict[str, Any] = {}
         self._decision: dict[str, Any] | None = None
         self._turn = asyncio.Lock()
+        self._inputs: list[tuple[int, str]] = []
         self.interrupts = Interrupts()
         self.bridge = Bridge(self)
         for kind in ("comm_open", "comm_msg", "comm_close"):
@@ -66,6 +67,7 @@ class StrataKernel(IPythonKernel):
         try:
             with self.interrupts.held():
                 await super().execute_request(stream, ident, parent)
+            self._store_inputs()
         finally:
             self.bridge.engaged = False
 
@@ -184,8 +186,14 @@ class StrataKernel(IPythonKernel):
     def _count(self, code: str, request: dict[str, Any]) -> None:
         """Count a cell that the shell did not run as one that it did."""
         if request["store_history"]:
-            self.shell.history_manager.store_inputs(self.shell.execution_count, code, code)
+            # Waking the thread that writes history costs milliseconds: after the reply.
+            self._inputs.append((self.shell.execution_count, code))
             self.shell.execution_count += 1
+
+    def _store_inputs(self) -> None:
+        inputs, self._inputs = self._inputs, []
+        for count, code in inputs:
+            self.shell.history_manager.store_inputs(count, code, code)
 
     def fail(self, ename: str, evalue: str, traceback: Iterable[str] = ()) -> dict[str, Any]:
         """Show an error and return the reply that goes with it."""

@@ -7,7 +7,8 @@ def test_metadata_and_errors(frontend):
     front = frontend()
     new = front.run("x = 1", "a")
     assert (new.status, new.codes) == ("ran", ["new"])
-    assert new.decision["key"] and new.decision["seconds"] > 0
+    assert new.decision["key"]
+    assert new.decision["seconds"] > 0
     hit = front.run("x = 1", "a")
     assert hit.status == "hit"
     assert hit.decision["savedSeconds"] == new.decision["seconds"]

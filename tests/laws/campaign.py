@@ -32,7 +32,7 @@ def work(number, count, start, options, results):
             try:
                 played = bench.play(case, options["mode"])
                 fault = played.faults[0] if played.faults else None
-                if fault and options["shrink"] and fault.law != "kernel died":
+                if fault and options["shrink"] and fault.law not in ("kernel died", "shutdown"):
                     case, fault = shrink(case, fault, lambda c: bench.play(c, options["mode"]), options["shrink"])
                 counts = (played.checks, played.executed, played.hits, len(played.missed), played.undecided)
                 results.put(("case", case, fault, counts, time.monotonic() - began))

@@ -37,6 +37,10 @@ def kernel_spec(kernel):
         return KernelSpec.from_resource_dir(str(ROOT / "strata_kernel" / "kernelspec"))
 
 
+class KernelStuck(KernelDied):
+    """The kernel did not end when it was told to; plain ipykernel 7 does so now and then under load."""
+
+
 class Nursery:
     """Starts kernels: by fork from a warm process, or as any frontend does when LAWS_SPAWN=plain."""
 
@@ -190,7 +194,7 @@ class Frontend:
             if leftover != self.log:
                 leftover.unlink(missing_ok=True)
         if stuck:
-            raise KernelDied("the kernel did not end on a shutdown request")
+            raise KernelStuck("the kernel did not end on a shutdown request")
 
     def restart(self, gently=True):
         self.stop(gently)

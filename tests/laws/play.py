@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from .client import Frontend, KernelDied, Nursery
+from .client import Frontend, KernelDied, KernelStuck, Nursery
 from .oracle import Oracle, files_of, plain
 from .stage import Stage
 
@@ -38,7 +38,6 @@ class Bench:
         finally:
             match.close()
             shutil.rmtree(home, ignore_errors=True)
-        match.played.faults = [f for f in match.played.faults if f.law not in self.tolerate]
         return match.played
 
 
@@ -56,6 +55,8 @@ class Match(Stage):
                 getattr(self, f"on_{op}")(*a)
                 if self.played.faults:
                     return
+        except KernelStuck as e:
+            self.fault("shutdown", str(e))
         except KernelDied as e:
             self.fault("kernel died", str(e))
 
@@ -154,6 +155,8 @@ class Match(Stage):
 
     def on_second(self):
         """A second kernel on the same store runs the same document in its own copy of the world, interleaved with the first."""
+        if self.mode == FRESH_EVERY_RUN:
+            return
         world = self.home / f"world{self.step}"
         shutil.copytree(self.world, world)
         other = Frontend(self.bench.nursery, world, self.store, self.env)

@@ -50,6 +50,7 @@ NOW = {
     ],
     "expect": ["later - start == dt.timedelta(1)", "list(ids.values()) == [later]"],
 }
+PLAIN = ["second run executes", "shutdown"]  # what ipykernel itself does not promise
 SHAKEN = [
     ("run_all",),
     ("restart",),
@@ -94,7 +95,7 @@ def test_undetermined_cells_agree_with_what_is_in_place(bench, case, floor):
     bench.tolerate |= {"output", "prefix output"}
     played = bench.play({**case, "files": {}, "env": {"STRATA_CACHE_MIN_RUNTIME_MS": floor}, "steps": steps})
     assert not played.faults, "\n".join(map(str, played.faults))
-    assert played.checks > 20
+    assert played.checks >= sum(step[0] == "expect" for step in steps)
 
 
 def test_what_is_printed_of_an_undetermined_value_is_that_value(bench):
@@ -110,11 +111,12 @@ def test_what_is_printed_of_an_undetermined_value_is_that_value(bench):
         {"name": "printed", "cells": cells, "files": {}, "env": {"STRATA_CACHE_MIN_RUNTIME_MS": "0"}, "steps": steps}
     )
     assert not played.faults, "\n".join(map(str, played.faults))
+    assert played.checks >= 3
 
 
 def test_the_suite_can_fail():
     """A kernel without a cache keeps hidden state: the same cases must show it, and must pass where each run has a fresh kernel."""
-    stale, _ = campaign(12, JOBS, "python3", 7, tolerate=["second run executes"], shrink_seconds=0, stop_after=99)
+    stale, _ = campaign(12, JOBS, "python3", 7, tolerate=PLAIN, shrink_seconds=0, stop_after=99)
     assert any(not isinstance(f, str) for _, f in stale)
-    honest, _ = campaign(12, JOBS, "python3", 7, tolerate=["second run executes"], mode="fresh", shrink_seconds=0)
+    honest, _ = campaign(12, JOBS, "python3", 7, tolerate=PLAIN, mode="fresh", shrink_seconds=0)
     assert not honest, "\n".join(str(f) if isinstance(f, str) else report.told(c, f) for c, f in honest)

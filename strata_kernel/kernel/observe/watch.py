@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterable
@@ -16,8 +17,12 @@ from strata_kernel.kernel.observe.observed import Observed as Seen
 from strata_kernel.kernel.observe.observer import Observer, import_hooks
 from strata_kernel.kernel.observe.process import ProcessState
 from strata_kernel.ports import Observed
-from strata_kernel.world.modules import EXTERNAL, NOWHERE
+from strata_kernel.world.files import Stat, stat_of
+from strata_kernel.world.places import is_library
 from strata_kernel.world.world import LocalWorld
+
+#: Never the user's: the notebook itself, and this package where it is installed in place.
+_NOT_LOCAL = frozenset({"__main__", "__mp_main__", "strata_kernel"})
 
 
 class Watch:
@@ -28,8 +33,8 @@ class Watch:
         self.observer = Observer(world.files, ignored, world.modules.roots)
         self.process = ProcessState()
         self._before: Any = None
-        #: Digests of the local modules that are loaded, as their sources were when they were.
-        self._loaded: dict[str, str] = {}
+        #: Files of the user's modules that are loaded, as they were when they were; None for all other modules.
+        self._loaded: dict[str, tuple[str, Stat | None] | None] = {}
 
     def install(self) -> None:
         """Wrap what must be wrapped, once per process."""
@@ -78,28 +83,28 @@ class Watch:
         with active.exempt():
             self.process.apply(unit, state)
 
-    def _local(self) -> list[str]:
-        roots = tuple(root + os.sep for root in self.world.modules.roots)
-        return [
-            name
-            for name, module in list(sys.modules.items())
-            if str(getattr(module, "__file__", None) or "").startswith(roots) and name != "__main__"
-        ]
-
     def _note_loaded(self) -> None:
-        for name in self._local():
-            if name not in self._loaded:
-                self._loaded[name] = self.world.modules.observe(name).digest
+        """Note the files of the user's modules that are loaded, as they were when they were."""
+        roots = tuple(root + os.sep for root in self.world.modules.roots)
+        for name, module in list(sys.modules.items()):
+            if name in self._loaded or name.partition(".")[0] in _NOT_LOCAL:
+                continue
+            path = getattr(module, "__file__", None)
+            local = isinstance(path, str) and path.startswith(roots) and not is_library(path)
+            self._loaded[name] = (path, stat_of(path)) if local and isinstance(path, str) else None
 
     def _unload_outdated(self) -> None:
-        for name, digest in list(self._loaded.items()):
-            if name not in sys.modules:
+        """Unload the modules whose files changed, and those that import them, so that an import reads them anew."""
+        changed = {
+            name for name, known in self._loaded.items() if known is not None and stat_of(known[0]) != known[1]
+        }
+        if not changed:
+            return
+        for name in [n for n, known in self._loaded.items() if known is not None]:
+            if name in changed or changed & {s.name for s in self.world.modules.closure(name)}:
+                sys.modules.pop(name, None)
                 del self._loaded[name]
-                continue
-            now = self.world.modules.observe(name).digest
-            if now != digest and digest not in (EXTERNAL, NOWHERE):
-                del sys.modules[name]
-                del self._loaded[name]
+        importlib.invalidate_caches()
 
 
 def _unique(facts: Iterable[Fact]) -> tuple[Fact, ...]:
