@@ -2,55 +2,26 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from strata_kernel import __version__, protocol
-from strata_kernel.domain.cell import Reason
-from strata_kernel.domain.checks import check
-from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.engine import report
-from strata_kernel.engine.pipeline import Outcome, Restored
-from strata_kernel.engine.session import Entry
+from strata_kernel.kernel.follow import Follower
 from strata_kernel.kernel.observe import active
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.bridge import Bridge
 
-#: What changed within so many seconds is told at once.
-QUIET = 0.05
 
-
-class Frontends:
-    """Every open comm of this kernel. Requests are answered where they arrive, the rest is told by one thread."""
+class Frontends(Follower):
+    """Every open comm of this kernel; requests are answered where they arrive, while a cell runs too."""
 
     def __init__(self, bridge: Bridge) -> None:
-        self.bridge = bridge
-        self.comms: dict[str, Any] = {}
-        self.revision = 0
-        self._lock = threading.RLock()
-        #: The last of each message by its kind and cell: only what differs is sent.
-        self._sent: dict[tuple[str, str], dict[str, Any]] = {}
-        self._graph: dict[str, Any] = {}
-        #: Final states of cells that are being saved, by key of the run.
-        self._saving: dict[str, protocol.CellStatus] = {}
-        #: Runs that were in the store before their cell's reply was made.
-        self._stored: set[str] = set()
-        self._saves = True
-        self._queue: queue.SimpleQueue[protocol.CellStatus | str] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        super().__init__(bridge)
         bridge.kernel.comm_manager.register_target(protocol.TARGET, self._opened)
 
     def _opened(self, comm: Any, message: dict[str, Any]) -> None:
-        with self._lock, active.exempt():
-            self.comms[comm.comm_id] = comm
-            self._sent.clear()
-            self._graph = {}
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._follow, name="strata-frontends", daemon=True)
-                self._thread.start()
+        self.follow(comm)
         # ipykernel 7.4 would answer where the last message came from: the main thread, which a cell may occupy.
         comm._reply_subshell_for = lambda data, default: default
         comm.on_msg(lambda m: self._received(comm, m["content"]["data"]))
@@ -118,145 +89,5 @@ class Frontends:
             id=message.id, cell=cell, name=message.name, text=text, details=report.details(entry)
         )
 
-    # What is told without being asked
-
-    def status(self, cell_id: str, state: str, reasons: tuple[Reason, ...]) -> None:
-        """Tell everyone the state of one cell, soon."""
-        if self.comms:
-            self._queue.put(protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons)))  # type: ignore[arg-type]
-
-    def ran(self, cell_id: str, outcome: Outcome, *, saving: bool) -> None:
-        """Tell everyone how a run ended, and soon what follows for the other cells."""
-        if not self.comms:
-            return
-        hit = isinstance(outcome, Restored)
-        state, reasons = self.bridge.view.state(outcome.entry)
-        saved = outcome.manifest.seconds * 1000 if isinstance(outcome, Restored) else None
-        final = protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons), hit=hit, saved_ms=saved)  # type: ignore[arg-type]
-        key = outcome.entry.manifest.key if saving and self._saves and outcome.entry.manifest else None
-        with self._lock:
-            if key is None or key in self._stored:
-                self._queue.put(final)
-            else:
-                self._saving[key] = final
-                self._queue.put(protocol.CellStatus(id=cell_id, state="saving", reasons=list(reasons)))
-            self._stored.clear()
-        self.changed()
-
-    def saved(self, key: str) -> None:
-        """Take the publisher's word that a run is in the store."""
-        if not self.comms:
-            return
-        with self._lock:
-            final = self._saving.pop(key, None)
-            if final is not None:
-                self._queue.put(final)
-            else:
-                self._stored.add(key)
-
-    def unsaved(self) -> None:
-        """Expect no further word from the publisher: the store refuses."""
-        self._saves = False
-        self._saving.clear()
-        self.changed()
-
-    def changed(self) -> None:
-        """Tell everyone soon the graph, the state of every cell and what is wrong with any, as far as they changed."""
-        if self.comms:
-            self._queue.put("changed")
-
-    def close(self) -> None:
-        """End the thread that tells."""
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._queue.put("end")
-            self._thread.join(1)
-            self._thread = None
-
-    def _follow(self) -> None:
-        active.exempt_thread()
-        due = False
-        while True:
-            try:
-                word = self._queue.get(timeout=QUIET if due else None)
-            except queue.Empty:
-                due = False
-                self._guarded()
-                continue
-            if word == "end":
-                return
-            if isinstance(word, protocol.CellStatus):
-                self._tell(word)
-            else:
-                due = True
-
-    def _guarded(self) -> None:
-        try:
-            self._refresh()
-        except Exception as error:  # the comm's boundary, on its way out
-            self.bridge.kernel.log.exception("strata comm: %s", error)
-
-    def _pause(self) -> None:
-        # A reply that is being made comes first.
-        deadline = time.monotonic() + 0.5
-        while self.bridge.engaged and time.monotonic() < deadline:
-            time.sleep(0.002)
-
-    def _refresh(self) -> None:
-        if not self.comms:
-            return
-        revision = self.revision
-        entries = self.bridge.view.entries(self._pause)
-        graph = protocol.encode(protocol.Graph(revision=revision, cells=report.graph(entries)))
-        if graph != self._graph:
-            self._graph = graph
-            self.send(graph)
-        current = set(self.bridge.host.running)
-        unsettled = {status.id for status in list(self._saving.values())}
-        items = self._findings(entries)
-        for entry in entries:
-            cell_id = entry.reading.cell.id
-            if cell_id not in current | unsettled and cell_id != self.bridge.target:
-                state, reasons = self.bridge.view.state(entry)
-                self._tell(protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons)))  # type: ignore[arg-type]
-            found = items.get(cell_id, [])
-            if found or ("diagnostics", cell_id) in self._sent:
-                self._once("diagnostics", cell_id, protocol.encode(protocol.Diagnostics(id=cell_id, items=found)))
-
-    def _findings(self, entries: list[Entry]) -> dict[str, list[Diagnostic]]:
-        settings = self.bridge.parts.settings
-        workers = [w.name for w in getattr(settings, "workers", ())]
-        mounts = [m.name for m in getattr(settings, "mounts", ())]
-        found: dict[str, list[Diagnostic]] = {}
-        for item in check([e.reading.cell for e in entries], workers, mounts):
-            found.setdefault(item.cell or "", []).append(item)
-        return found
-
-    def _tell(self, status: protocol.CellStatus) -> None:
-        data = protocol.encode(status)
-        before = self._sent.get(("status", status.id), {})
-        said = {k: v for k, v in before.items() if k not in ("hit", "savedMs")}
-        if status.hit is None and said == data:
-            return  # what a refresh finds says less than what was said after the run
-        self._once("status", status.id, data)
-
-    def _once(self, kind: str, cell_id: str, data: dict[str, Any]) -> None:
-        with self._lock:
-            if self._sent.get((kind, cell_id)) == data:
-                return
-            self._sent[kind, cell_id] = data
-        self.send(data)
-
-    def send(self, data: dict[str, Any], parent: Any = None) -> None:
-        """Send plain data to every frontend, from any thread."""
-        for comm in list(self.comms.values()):
-            self._write(comm, data, parent)
-
     def _post(self, comm: Any, message: protocol.Message) -> None:
         self._write(comm, protocol.encode(message), self.bridge.kernel.get_parent())
-
-    def _write(self, comm: Any, data: dict[str, Any], parent: Any) -> None:
-        # Past the comm's own send, which would bind the answers to this thread's channel.
-        kernel = self.bridge.kernel
-        content = {"data": data, "comm_id": comm.comm_id}
-        with self._lock:
-            kernel.session.send(kernel.iopub_socket, "comm_msg", content, parent=parent, ident=comm.topic)

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _OWN = re.compile(r"_+|_i+|_i?\d+|_dh|_oh|_ih|_exit_code|__\w+__|In|Out|get_ipython")
 
 
+def _own(name: str) -> bool:
+    # Only these letters begin such a name: most names are told without the expression.
+    return name[:1] in "_IOg" and _OWN.fullmatch(name) is not None
+
+
 class Failure(NamedTuple):
     """Where and how a cell failed that was run on behalf of another; the line counts from 1, 0 is unknown."""
 
@@ -56,11 +61,11 @@ class IPythonHost:
 
     def names(self) -> list[str]:
         """Return the names of the namespace that belong to the notebook."""
-        initial = self._initial
+        initial, foreign = self._initial, self.foreign
         return [
             n
             for n, v in self.namespace.items()
-            if n not in self.foreign and not _OWN.fullmatch(n) and not (n in initial and initial[n] is v)
+            if n not in foreign and not (n in initial and initial[n] is v) and not _own(n)
         ]
 
     def _intercept(self, stream: Any, message: Any, content: Any = None, *args: Any, **kwargs: Any) -> Any:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 import threading
-from collections.abc import Iterable
 from typing import Any
-
-from ipykernel.ipkernel import IPythonKernel
 
 from strata_kernel import __version__
 from strata_kernel.domain.cell import Reason
@@ -18,17 +14,10 @@ from strata_kernel.errors import CellFailed, StrataError
 from strata_kernel.kernel import reply as replies
 from strata_kernel.kernel.bridge import Bridge
 from strata_kernel.kernel.interrupt import Interrupts
-from strata_kernel.kernel.outputs import as_notebook
-
-#: Names whose attributes, items or results the completer may look at.
-_LOOKED_INTO = re.compile(r"([^\W\d]\w*)\s*[.\[(]")
-_TOKEN = re.compile(r"(?<![\w.])[^\W\d]\w*$")
-_WORD = re.compile(r"[^\W\d]\w*")
-#: Requests of a debugger that show variables.
-_SHOWING = frozenset({"inspectVariables", "richInspectVariables", "variables", "evaluate"})
+from strata_kernel.kernel.looking import LookingKernel
 
 
-class StrataKernel(IPythonKernel):
+class StrataKernel(LookingKernel):
     """ipykernel with a cache in front of the shell: everything but `execute` is ipykernel's own."""
 
     implementation = "strata"
@@ -40,18 +29,11 @@ class StrataKernel(IPythonKernel):
         self.plain_reply: dict[str, Any] = {}
         self._decision: dict[str, Any] | None = None
         self._turn = asyncio.Lock()
-        self._inputs: list[tuple[int, str]] = []
         self.interrupts = Interrupts()
         self.bridge = Bridge(self)
         for kind in ("comm_open", "comm_msg", "comm_close"):
             # A frontend without subshells is answered here while a cell runs.
             self.control_handlers[kind] = getattr(self.comm_manager, kind)
-
-    @property
-    def current_message_id(self) -> str | None:
-        """The id of the request being served."""
-        found = self.get_parent("shell").get("header", {}).get("msg_id")
-        return None if found is None else str(found)
 
     def pre_handler_hook(self) -> None:
         """Take SIGINT for the time of a request, as ipykernel does, but so that it can be held back."""
@@ -179,76 +161,6 @@ class StrataKernel(IPythonKernel):
             self._show(output["msg_type"], content)
         self._count(code, request)
         return {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
-
-    def _show(self, kind: str, content: dict[str, Any]) -> None:
-        self.session.send(self.iopub_socket, kind, content, parent=self.get_parent("shell"), ident=self._topic(kind))
-
-    def _count(self, code: str, request: dict[str, Any]) -> None:
-        """Count a cell that the shell did not run as one that it did."""
-        if request["store_history"]:
-            # Waking the thread that writes history costs milliseconds: after the reply.
-            self._inputs.append((self.shell.execution_count, code))
-            self.shell.execution_count += 1
-
-    def _store_inputs(self) -> None:
-        inputs, self._inputs = self._inputs, []
-        for count, code in inputs:
-            self.shell.history_manager.store_inputs(count, code, code)
-
-    def fail(self, ename: str, evalue: str, traceback: Iterable[str] = ()) -> dict[str, Any]:
-        """Show an error and return the reply that goes with it."""
-        lines = [*traceback, f"\x1b[31m{ename}\x1b[39m: {evalue}"]
-        content = {"ename": ename, "evalue": evalue, "traceback": lines}
-        self._show("error", content)
-        count = max(self.shell.execution_count - 1, 0)
-        return {"status": "error", "execution_count": count, "user_expressions": {}, "payload": [], **content}
-
-    def _pass_on_warnings(self) -> None:
-        warnings = self.bridge.warnings
-        while warnings:
-            self._show("stream", {"name": "stderr", "text": warnings.pop(0) + "\n"})
-
-    def ask(self, prompt: str) -> str:
-        """Ask the user through the client that runs the cell; raise KeyboardInterrupt when that is the answer."""
-        self._allow_stdin: bool = True
-        try:
-            with self.interrupts.released():
-                return str(self.raw_input(prompt))
-        except EOFError:
-            return "n"
-        finally:
-            self._allow_stdin = False
-
-    def show_elsewhere(self, cell_id: str, outputs: list[dict[str, Any]]) -> None:
-        """Send the outputs of a cell that was run on behalf of another to the frontend."""
-        shown = as_notebook(outputs, None)
-        message = {"type": "cell-outputs", "id": cell_id, "outputs": shown, "executionCount": None}
-        self.bridge.frontends.send(message, self.get_parent("shell"))
-
-    def do_complete(self, code: str, cursor_pos: int | None) -> Any:
-        """Complete with what the code looks into restored first, and offer names that are not restored yet."""
-        cursor = len(code) if cursor_pos is None else cursor_pos
-        self.bridge.load(_LOOKED_INTO.findall(code))
-        reply = super().do_complete(code, cursor_pos)
-        token = _TOKEN.search(code, 0, cursor)
-        if token is not None and isinstance(reply, dict):
-            replies.offer(reply, self.bridge.virtual(token.group()), token.start(), cursor)
-        return reply
-
-    def do_inspect(self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()) -> Any:
-        """Inspect with the names that the code mentions restored first."""
-        self.bridge.load(_WORD.findall(code))
-        return super().do_inspect(code, cursor_pos, detail_level, omit_sections)
-
-    async def do_debug_request(self, msg: dict[str, Any]) -> Any:
-        """Answer a debugger, with every name restored where it looks at variables and no cell is running."""
-        if msg.get("command") in _SHOWING and not self.bridge.host.running:
-            done = asyncio.run_coroutine_threadsafe(self._load_all(), self.io_loop.asyncio_loop)
-            await asyncio.wait([asyncio.wrap_future(done)], timeout=2)
-        return await super().do_debug_request(msg)
-
-    async def _load_all(self) -> None:
-        self.bridge.load(self.bridge.virtual(""))
 
     def do_shutdown(self, restart: bool) -> Any:
         """Let the store take in what is still under way, then shut down."""

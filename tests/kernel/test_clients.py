@@ -30,14 +30,26 @@ def notebook(kernel, cells=CELLS):
 
 def shown(nb):
     """All outputs as comparable text."""
-    outputs = [[{k: v for k, v in o.items() if k != "execution_count"} for o in c.outputs] for c in nb.cells]
-    for output in (o for found in outputs for o in found if o["output_type"] == "stream"):
-        # How often a bar is drawn depends on the clock; what stands at the end does not.
-        output["text"] = re.sub(r"[^\n\r]*\r", "", output["text"])
-    text = json.dumps(outputs, sort_keys=True, indent=1)
+    text = json.dumps([joined(c.outputs) for c in nb.cells], sort_keys=True, indent=1)
     for pattern, stead in NOISE:
         text = pattern.sub(stead, text)
     return text
+
+
+def joined(outputs):
+    """Streams joined, as Jupyter shows them: how they were cut, and how often a bar was drawn, depends on the clock."""
+    found = []
+    for output in outputs:
+        plain = {k: v for k, v in output.items() if k != "execution_count"}
+        last = found[-1] if found else {}
+        if plain["output_type"] == "stream" and plain["name"] == last.get("name"):
+            last["text"] += plain["text"]
+        else:
+            found.append(plain)
+    for output in found:
+        if output["output_type"] == "stream":
+            output["text"] = re.sub(r"[^\n\r]*\r", "", output["text"])
+    return found
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ def main():
     parser.add_argument("--tolerate", default="", help="laws that are counted as kept, comma separated")
     parser.add_argument("--shrink", type=float, default=30, help="seconds spent on making a failing case small")
     parser.add_argument("--stop-after", type=int, default=25)
+    parser.add_argument("--budget", type=float, help="seconds after which no further case is waited for")
     parser.add_argument("--out", type=Path, default=Path("laws-failures"))
     parser.add_argument("--replay", nargs="*")
     options = parser.parse_args()
@@ -53,7 +54,7 @@ def main():
         options.mode,
         options.shrink,
         options.stop_after,
-        None,
+        options.budget,
         options.out,
     )
     return 1 if failed else 0
