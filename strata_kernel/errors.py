@@ -1,12 +1,12 @@
 """The exceptions that Strata raises on purpose.
 
-    StrataError
-    ├── InvocationError      a path, a notebook, a kernel or a setting is wrong: exit code 2
-    ├── StoreError           the artifact store cannot be read or written: a miss and one warning
-    │   └── TrustError       a manifest is not signed by this user: a miss
-    ├── CodecError           a value cannot be saved, or a saved one cannot be loaded
-    ├── Declined             the user did not want the cells above to run
-    └── CellFailed           the user's code raised while a cell was run on behalf of another
+StrataError
+├── InvocationError      a path, a notebook, a kernel or a setting is wrong: exit code 2
+├── StoreError           the artifact store cannot be read or written: a miss and one warning
+│   └── TrustError       a manifest is not signed by this user: a miss
+├── CodecError           a value cannot be saved, or a saved one cannot be loaded
+├── Declined             the user did not want the cells above to run
+└── CellFailed           the user's code raised while a cell was run on behalf of another
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class Blobs(Protocol):
         ...
 
     def get(self, blob: Blob) -> memoryview:
-        """Map the blob copy-on-write (writable, the store untouched); raise StoreError when absent, short or corrupt."""
+        """Map the blob copy-on-write: writable, the store untouched; raise StoreError when absent or corrupt."""
         ...
 
     def has(self, blob: Blob) -> bool:
@@ -155,9 +155,9 @@ class Host(Protocol):
 class Observed(msgspec.Struct):
     """What the process did while a cell ran.
 
-    `facts` it depended on; `written`, `made` (folders) and `deleted` absolute paths; `modules` imported; `hidden` units it changed with
-    their new states (None: as at start); `drawn` generators it read before seeding them; `reasons` it is not
-    determined or cannot be undone (network, subprocess, threads, clock, entropy, effect, changed).
+    `facts` it depended on; `written`, `made` (folders) and `deleted` absolute paths; `modules` imported; `hidden` units
+    it changed with their new states (None: as at start); `drawn` generators it read before seeding them; `reasons` it
+    is not determined or cannot be undone (network, subprocess, threads, clock, entropy, effect, changed).
     """
 
     facts: tuple[Fact, ...] = ()

@@ -72,6 +72,6 @@ def build(
     flags: Mapping[str, Any] | None = None,
     check: bool = False,
 ) -> Parts:
-    """Load the settings that hold in a folder and put the parts together; with `check`, a store that cannot be used raises."""
+    """Load the settings that hold in a folder and put the parts together; `check`: raise for a store that is no use."""
     settings, diagnostics = load_settings(start, environ, metadata, flags)
     return Parts(settings, diagnostics, start, transform, check=check)

@@ -38,7 +38,12 @@ def state_of(obj: Any) -> list[Any]:
     """Return what a definition holds that could change: defaults, closures, attributes, those of methods too."""
     if isinstance(obj, types.FunctionType):
         cells = [c for c in obj.__closure__ or () if c is not None]
-        return [obj.__defaults__, obj.__kwdefaults__, {k: v for k, v in vars(obj).items() if k != "__wrapped__"}, *cells]
+        return [
+            obj.__defaults__,
+            obj.__kwdefaults__,
+            {k: v for k, v in vars(obj).items() if k != "__wrapped__"},
+            *cells,
+        ]
     if not isinstance(obj, type):
         return [getattr(obj, "__dict__", {})]
     found: list[Any] = []

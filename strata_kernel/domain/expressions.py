@@ -280,23 +280,25 @@ def _awaited(walk: Walk, node: ast.Await | ast.YieldFrom) -> None:
     walk.facts.mutates.update(walk.within(node.value))
 
 
-HANDLERS.update({
-    ast.Name: _name,
-    ast.Constant: _constant,
-    ast.JoinedStr: _joined,
-    ast.FormattedValue: _formatted,
-    ast.Attribute: _attribute,
-    ast.Subscript: _subscript,
-    ast.Call: _call,
-    ast.Lambda: _lambda,
-    ast.ListComp: _comprehension,
-    ast.SetComp: _comprehension,
-    ast.DictComp: _comprehension,
-    ast.GeneratorExp: _comprehension,
-    ast.NamedExpr: _walrus,
-    ast.BoolOp: _boolean,
-    ast.IfExp: _conditional,
-    ast.Compare: _compare,
-    ast.Await: _awaited,
-    ast.YieldFrom: _awaited,
-})
+HANDLERS.update(
+    {
+        ast.Name: _name,
+        ast.Constant: _constant,
+        ast.JoinedStr: _joined,
+        ast.FormattedValue: _formatted,
+        ast.Attribute: _attribute,
+        ast.Subscript: _subscript,
+        ast.Call: _call,
+        ast.Lambda: _lambda,
+        ast.ListComp: _comprehension,
+        ast.SetComp: _comprehension,
+        ast.DictComp: _comprehension,
+        ast.GeneratorExp: _comprehension,
+        ast.NamedExpr: _walrus,
+        ast.BoolOp: _boolean,
+        ast.IfExp: _conditional,
+        ast.Compare: _compare,
+        ast.Await: _awaited,
+        ast.YieldFrom: _awaited,
+    }
+)

@@ -37,6 +37,8 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 State = Mapping[str, Slot]
+#: The state of a fresh kernel; one object, so that walks from the top know it by identity.
+START: State = {}
 
 
 def hidden(name: str) -> bool:

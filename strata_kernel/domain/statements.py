@@ -348,33 +348,35 @@ def _type_alias(walk: Walk, node: Any) -> None:
     walk.visit(node.name)
 
 
-HANDLERS.update({
-    ast.Expr: _expression,
-    ast.Assign: _assign,
-    ast.AugAssign: _augmented,
-    ast.AnnAssign: _annotated,
-    ast.Delete: _delete,
-    ast.If: _if,
-    ast.For: _for,
-    ast.AsyncFor: _for,
-    ast.While: _while,
-    ast.Break: _break,
-    ast.Continue: _leave,
-    ast.Raise: _leave,
-    ast.Return: _leave,
-    ast.Assert: _assert,
-    ast.With: _with,
-    ast.AsyncWith: _with,
-    ast.Try: _try,
-    ast.TryStar: _try,
-    ast.ExceptHandler: _handler,
-    ast.Match: _match,
-    ast.match_case: _case,
-    ast.Import: _import,
-    ast.ImportFrom: _import_from,
-    ast.FunctionDef: _function,
-    ast.AsyncFunctionDef: _function,
-    ast.ClassDef: _class,
-})
+HANDLERS.update(
+    {
+        ast.Expr: _expression,
+        ast.Assign: _assign,
+        ast.AugAssign: _augmented,
+        ast.AnnAssign: _annotated,
+        ast.Delete: _delete,
+        ast.If: _if,
+        ast.For: _for,
+        ast.AsyncFor: _for,
+        ast.While: _while,
+        ast.Break: _break,
+        ast.Continue: _leave,
+        ast.Raise: _leave,
+        ast.Return: _leave,
+        ast.Assert: _assert,
+        ast.With: _with,
+        ast.AsyncWith: _with,
+        ast.Try: _try,
+        ast.TryStar: _try,
+        ast.ExceptHandler: _handler,
+        ast.Match: _match,
+        ast.match_case: _case,
+        ast.Import: _import,
+        ast.ImportFrom: _import_from,
+        ast.FunctionDef: _function,
+        ast.AsyncFunctionDef: _function,
+        ast.ClassDef: _class,
+    }
+)
 if hasattr(ast, "TypeAlias"):
     HANDLERS[ast.TypeAlias] = _type_alias

@@ -8,30 +8,19 @@ from typing import Any
 
 import msgspec
 
-from strata_kernel.cells.kind import Reading
 from strata_kernel.domain import provenance
 from strata_kernel.domain.analysis import Definition
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
-from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE, Closure, State, in_reach
+from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE
+from strata_kernel.engine.before import Before
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
-from strata_kernel.engine.restore import Placement, Source
+from strata_kernel.engine.restore import Source
 from strata_kernel.ports import Group, Host, Observed, Ran, Values
 
 UNDETERMINED = frozenset({"clock", "entropy", "network", "random", "subprocess", "threads", "live"})
-
-
-class Before(msgspec.Struct):
-    """What is noted before a run: its place, and the values that it could rebind without being told from before."""
-
-    reading: Reading
-    closure: Closure
-    state: State
-    bound: dict[str, Any]
-    present: frozenset[str]
-    reference: dict[tuple[str, ...], tuple[str, str | None]]
 
 
 class Captured(msgspec.Struct):
@@ -40,24 +29,6 @@ class Captured(msgspec.Struct):
     manifest: Manifest
     groups: dict[int, Group]
     written: dict[str, str]
-
-
-def note(reading: Reading, closure: Closure, state: State, placement: Placement) -> Before:
-    """Record the values and digests that the run's writes will be told from."""
-    analysis = reading.analysis
-    certain = analysis.stores - analysis.unsure
-    bound = {n: v for n in placement.host.names() if n not in certain for v in (placement.host.namespace[n],)}
-    reference: dict[tuple[str, ...], tuple[str, str | None]] = {}
-    by_version: dict[str, list[str]] = {}
-    for name, slot in in_reach(closure.slots.values(), state).items():
-        if name in bound and slot.unit.kind != "module":
-            by_version.setdefault(slot.version, []).append(name)
-    for version, names in by_version.items():
-        kept = tuple(sorted(names))
-        if all(placement.values.immutable(bound[n]) for n in kept):
-            continue
-        reference[kept] = (version, placement.content(kept, version))
-    return Before(reading, closure, state, bound, frozenset(placement.host.names()), reference)
 
 
 class Capture:
@@ -146,7 +117,9 @@ class Capture:
     def _import_unit(self, name: str) -> Unit:
         found = self.analysis.imports[name]
         root = found.module.partition(".")[0]
-        facts = [f for f in self.seen.facts if f.kind == "dist" or (f.kind == "module" and f.name.split(".")[0] == root)]
+        facts = [
+            f for f in self.seen.facts if f.kind == "dist" or (f.kind == "module" and f.name.split(".")[0] == root)
+        ]
         facts = facts_of(root, facts)
         version = provenance.imported(module=found.module, attribute=found.attribute, facts=facts)
         inline = msgspec.json.encode({"module": found.module, "attribute": found.attribute, "name": name})
@@ -202,14 +175,14 @@ class Capture:
         reached = {n for names in self.before.reference for n in names if n in namespace and n not in rest}
         for name, value in rest.items():
             # A class that is no statement of its own still is referred to, never copied.
-            if isinstance(value, type) and getattr(value, "__module__", None) == "__main__":
-                if self.values.lineage(value) is None:
-                    self.values.register(value, name, provenance.version(key=self.key, names=[name]))
+            own = isinstance(value, type) and getattr(value, "__module__", None) == "__main__"
+            if own and self.values.lineage(value) is None:
+                self.values.register(value, name, provenance.version(key=self.key, names=[name]))
         # Definitions of this run take part, for what they share with values.
-        own = {u.names: i for i, u in enumerate(self.units) if u.kind == "definition"}
-        values = {n: namespace[n] for n in (*rest, *reached, *(n for names in own for n in names)) if n in namespace}
+        made = {u.names for u in self.units if u.kind == "definition"}
+        values = {n: namespace[n] for n in (*rest, *reached, *(n for names in made for n in names)) if n in namespace}
         for group in self.values.group(values):
-            if group.names in own or self._untouched(group, set(rest)):
+            if group.names in made or self._untouched(group, set(rest)):
                 continue
             self._drop_definitions(set(group.names))
             if group.stream or group.reason is not None:
@@ -263,10 +236,8 @@ class Capture:
     def _hidden_units(self) -> None:
         for name, state in sorted(self.seen.hidden.items()):
             content = digest(name, state)
-            if name.startswith("rng:"):
-                version = provenance.version(key=self.key, names=[name])
-            else:
-                version = content
+            drawn = name.startswith("rng:")
+            version = provenance.version(key=self.key, names=[name]) if drawn else content
             artifact = Artifact("state", inline=state) if state is not None else None
             self.units.append(Unit((name,), version, "hidden", content, artifact))
         if self.effects():
@@ -304,7 +275,7 @@ def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | Non
     units, groups = capture.collect()
     if twin is not None and _same(units, twin.units, undetermined=capture.undetermined):
         theirs = {u.names: u for u in twin.units}
-        units = [msgspec.structs.replace(u, version=theirs[u.names].version, artifact=u.artifact or theirs[u.names].artifact) for u in units]
+        units = [_as(u, theirs[u.names]) for u in units]
         groups = {i: g for i, g in groups.items() if units[i].artifact is None}
         nonce = twin.nonce
     elif twin is not None or capture.undetermined:
@@ -339,7 +310,15 @@ def _same(mine: list[Unit], theirs: tuple[Unit, ...], *, undetermined: bool) -> 
     return all(u.content == others[u.names].content for u in mine)
 
 
+def _as(unit: Unit, other: Unit) -> Unit:
+    return msgspec.structs.replace(unit, version=other.version, artifact=unit.artifact or other.artifact)
+
+
 def _with_nonce(unit: Unit, key: str, nonce: str) -> Unit:
-    if unit.kind == "module" or unit.lineage == unit.version or not unit.names[0].startswith("rng:") and unit.kind == "hidden":
+    if (
+        unit.kind == "module"
+        or unit.lineage == unit.version
+        or (not unit.names[0].startswith("rng:") and unit.kind == "hidden")
+    ):
         return unit
     return msgspec.structs.replace(unit, version=provenance.version(key=key, names=unit.names, nonce=nonce))

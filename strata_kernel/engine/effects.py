@@ -38,6 +38,6 @@ def lasting(chain: Chain, unit: Unit | None) -> bool:
     if chain.path.endswith("=") and not chain.path.endswith("[]="):
         # A store to an attribute of what was imported: a patch. Options that are units of their own are seen anyway.
         return not dotted.startswith(("os.environ", "decimal.getcontext", "pandas.options", "sys.path"))
-    return not any(dotted == p or (p.endswith(".") and dotted.startswith(p)) for p in _PREFIXES) and not dotted.startswith(
-        ("matplotlib.rcParams", "matplotlib.pyplot.rcParams", "os.environ")
-    )
+    if dotted.startswith(("matplotlib.rcParams", "matplotlib.pyplot.rcParams", "os.environ")):
+        return False
+    return not any(dotted == p or (p.endswith(".") and dotted.startswith(p)) for p in _PREFIXES)

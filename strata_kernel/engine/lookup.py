@@ -95,9 +95,7 @@ def _compare(name: str, wanted: Dependency, state: State) -> str:
 
 def broken_facts(manifest: Manifest, state: State, world: World) -> list[Reason]:
     """Return which of the recorded facts do not hold, files that the notebook itself writes taken from the state."""
-    return [
-        Reason(fact.kind, _say(fact), name=fact.name) for fact in manifest.facts if not _holds(fact, state, world)
-    ]
+    return [Reason(fact.kind, _say(fact), name=fact.name) for fact in manifest.facts if not _holds(fact, state, world)]
 
 
 def _holds(fact: Fact, state: State, world: World) -> bool:

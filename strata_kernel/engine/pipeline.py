@@ -12,15 +12,16 @@ import msgspec
 
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Reason
-from strata_kernel.domain.manifest import FOLDER, Fact, FileOutput, Manifest, Reach, Unit
-from strata_kernel.domain.state import Closure, Slot, State, advance, closure, hidden, in_reach
-from strata_kernel.engine.capture import Before, Capture, Captured, finish, note
+from strata_kernel.domain.manifest import Manifest, Reach, Unit
+from strata_kernel.domain.state import START, Slot, State, advance, closure, hidden, in_reach
+from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
+from strata_kernel.engine.capture import Capture, Captured, finish
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import CellFailed, Declined, StoreError
-from strata_kernel.ports import Files, Host, Observed, Ran, Store, Values
+from strata_kernel.ports import Files, Host, Ran, Store, Values
 
 #: Values on the shelf and digests in memory above which those that no place of the document prescribes are dropped.
 KEPT = 64
@@ -92,7 +93,7 @@ class Pipeline:
         self.placement = Placement(host, values, session.store)
         self.placement.saved = publisher.artifact
         self.resolver = Resolver(session, self.placement, files, self._rerun)
-        self.position: State = {}
+        self.position: State = START
         self.listen: Listener = lambda cell_id, state, reasons: None
         self.show: Callable[[str, list[dict[str, Any]]], None] = lambda cell_id, outputs: None
         self.confirm: Callable[[list[Entry]], Awaitable[bool]] = _agreed
@@ -137,7 +138,7 @@ class Pipeline:
         """Bring every cell above up to date where the order is known, and return the state they leave."""
         if not self.session.ordered:
             return self.session.state_before(index)
-        state: State = {}
+        state: State = START
         target = self.session.read(self.session.cells[index])
         agreed = self.options.cascade != "off"
         asked = False
@@ -214,40 +215,21 @@ class Pipeline:
                 self.publisher.wait([s.version for s in reach.slots.values() if s])
             before = note(reading, reach, state, self.placement)
             self.listen(cell.id, "running", ())
-            standing = self.placement.doubt(self._touchable(before), "run:" + secrets.token_hex(8))
+            standing = self.placement.doubt(touchable(before, self.host), "run:" + secrets.token_hex(8))
             self.host.observe()
             try:
                 ran = await self.host.execute(cell, audience)
             finally:
-                seen = self.host.observed(self._candidates(reading, reach))
+                seen = self.host.observed(candidates(before, self.host))
             if audience == "cell":
                 self.show(cell.id, ran.outputs)
             if ran.error is not None:
                 return self._failed(before, ran)
-            seen.facts = self._facts(reading, seen)
+            seen.facts = facts(before, seen, self.session.world)
             capture = Capture(before, ran, seen, self.host, self.values)
             return self._completed(capture, standing, audience, twin or self._twin(capture))
         finally:
             self.resolver.running.pop()
-
-    def _touchable(self, before: Before) -> set[str]:
-        """Return the names whose values the run could bind or change."""
-        reached = in_reach(before.closure.slots.values(), before.state)
-        everything = set(self.host.names()) if before.closure.opaque else set()
-        return {*reached, *before.reading.analysis.stores, *before.reading.analysis.deletes, *everything}
-
-    def _candidates(self, reading: Reading, reach: Closure) -> list[Any]:
-        """Return the strings and paths that a library could have opened below Python's eyes."""
-        if not reading.analysis.mutates:
-            return []
-        here = self.host.namespace
-        return [*reading.analysis.paths, *(here[n] for n in reach.slots if n in here)]
-
-    def _facts(self, reading: Reading, seen: Observed) -> tuple[Fact, ...]:
-        """Add the sources and distributions behind the run's imports, and what its directives declare."""
-        declared = [self.session.world.observe(kind, name) for kind, name in reading.deps]
-        imported = self.session.world.facts_of(reading.analysis.modules | seen.modules)
-        return (*seen.facts, *imported, *(f for f in declared if f is not None))
 
     def _failed(self, before: Before, ran: Ran) -> Failed:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
@@ -267,12 +249,10 @@ class Pipeline:
         self.session.entries[before.reading.cell.id] = entry
         return Failed(entry, ran.error, (), ran.seconds)
 
-    def _completed(
-        self, capture: Capture, standing: dict[str, str], audience: str, twin: Manifest | None
-    ) -> Completed:
+    def _completed(self, capture: Capture, standing: dict[str, str], audience: str, twin: Manifest | None) -> Completed:
         before = capture.before
         cell = before.reading.cell
-        files = self._save_files(capture.seen)
+        files = save_files(capture.seen, self.files, self.store, self.options.file_limit)
         captured = finish(capture, files, twin, secrets.token_hex(8))
         manifest = msgspec.structs.replace(captured.manifest, created=time.time())
         if self.placement.tainted(before.state):
@@ -322,14 +302,3 @@ class Pipeline:
             )
             manifest = msgspec.structs.replace(manifest, units=units)
         self.publisher.submit(manifest, {i: g for i, g in kept.items() if g.reason is None})
-
-    def _save_files(self, seen: Observed) -> tuple[FileOutput, ...]:
-        saved = []
-        for path in seen.written:
-            try:
-                saved.append(self.files.save(path, self.store, self.options.file_limit))
-            except StoreError:
-                saved.append(FileOutput(path, self.files.digest(path)))
-        saved += [FileOutput(path, FOLDER) for path in seen.made]
-        saved += [FileOutput(path, None) for path in seen.deleted]
-        return tuple(saved)

@@ -95,8 +95,12 @@ def why(entry: Entry, last: Outcome | None = None) -> str:
     lines += [f"  - {r.text}" + (f" (in {r.cell})" if r.cell else "") for r in (*entry.reasons, *reasons)]
     if entry.manifest is not None:
         kept = [u for u in entry.manifest.units if u.reason is not None]
-        lines += [f"  - {', '.join(u.names)}: values recomputed when needed ({u.reason.text})" for u in kept if u.reason]
-        lines += [f"  - runs again in a fresh process before anything below it does: {e}" for e in entry.manifest.effects]
+        lines += [
+            f"  - {', '.join(u.names)}: values recomputed when needed ({u.reason.text})" for u in kept if u.reason
+        ]
+        lines += [
+            f"  - runs again in a fresh process before anything below it does: {e}" for e in entry.manifest.effects
+        ]
     return "\n".join(dict.fromkeys(lines))
 
 

@@ -1,5 +1,4 @@
-"""Brings names and hidden units to the versions that a place of the document prescribes: from the shelf, the store, or by
-running their producers."""
+"""Brings names and hidden units to the versions of a place: from the shelf, the store, or their producers."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from strata_kernel.domain import provenance
 from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Manifest, Unit
-from strata_kernel.domain.state import AMBIENT, Closure, Slot, State, advance, closure, hidden
+from strata_kernel.domain.state import AMBIENT, START, SUBMODULE, Closure, Slot, State, advance, closure, hidden
 from strata_kernel.engine.lookup import Hit, Miss, broken_facts, find, restorable
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Store, World
@@ -71,13 +71,13 @@ class Session:
         for cell in reversed(self.cells[:index]):
             if (entry := self.entries.get(cell.id)) is not None:
                 return entry.after
-        return {}
+        return START
 
     def readvance(self) -> None:
         """Derive the states again from the runs, when one of them was replaced."""
         if self.ordered:
             return
-        state: State = {}
+        state: State = START
         for cell in self.cells:
             entry = self.entries.get(cell.id)
             if entry is not None and entry.manifest is not None:
@@ -90,7 +90,7 @@ class Session:
         What is known of a cell is kept when nothing that it can reach has changed above it; `changed` are the names
         whose versions differ from those that the former walk left there.
         """
-        state: State = {}
+        state: State = START
         former: State | None = state
         changed: set[str] = set()
         found = []
@@ -112,7 +112,12 @@ class Session:
 
     def _kept(self, old: Entry, cell: Cell, state: State, changed: set[str]) -> Entry | None:
         """Return the entry moved to this state, None when it must be looked up again."""
-        if old.manifest is None or old.closure is None or old.reading.cell != cell or old.reading.policy.ttl is not None:
+        if (
+            old.manifest is None
+            or old.closure is None
+            or old.reading.cell != cell
+            or old.reading.policy.ttl is not None
+        ):
             return None
         if changed and self._reaches(old, changed):
             return None
@@ -126,10 +131,12 @@ class Session:
 
     @staticmethod
     def _reaches(entry: Entry, changed: set[str]) -> bool:
-        assert entry.closure is not None and entry.manifest is not None
+        assert entry.closure is not None
+        assert entry.manifest is not None
         if entry.closure.opaque or entry.reading.directives.after:
             return True
-        if any(n in entry.closure.slots or n in entry.manifest.reads or n.startswith((*AMBIENT, "file:")) for n in changed):
+        known = entry.closure.slots.keys() | entry.manifest.reads.keys()
+        if not known.isdisjoint(changed) or any(n.startswith((*AMBIENT, "file:", SUBMODULE)) for n in changed):
             return True
         mentions = set(entry.reading.analysis.mentions)
         for slot in entry.closure.slots.values():
@@ -140,18 +147,19 @@ class Session:
     def current(self, cell: Cell, state: State) -> Entry:
         """Return what stands for the cell after this state, kept from the last time when nothing has changed."""
         old = self.entries.get(cell.id)
-        if old is not None and old.reading.cell == cell and same(old.before, state):
-            if old.manifest is None or not broken_facts(old.manifest, state, self.world):
-                if old.before is not state:
-                    old.before = state
-                    old.after = advance(state, old.manifest, cell.id) if old.manifest else old.after
-                if old.manifest is not None or old.error is not None:
-                    return old
+        if old is not None and old.reading.cell == cell and same(old.before, state) and self._stands(old, state):
+            if old.before is not state:
+                old.before = state
+                old.after = advance(state, old.manifest, cell.id) if old.manifest else old.after
+            return old
         entry = self.look(cell, state)
-        if entry.manifest is None and old is not None and old.error and same(old.before, state):
-            entry.error = old.error if old.reading.cell == cell else None
         self.entries[cell.id] = entry
         return entry
+
+    def _stands(self, entry: Entry, state: State) -> bool:
+        if entry.manifest is None:
+            return entry.error is not None
+        return not broken_facts(entry.manifest, state, self.world)
 
     def look(self, cell: Cell, state: State) -> Entry:
         """Look the cell up in the store."""
@@ -255,7 +263,9 @@ def differing(one: State, other: State) -> set[str]:
     if one is other:
         return set()
     found = set(one.keys() ^ other.keys())
-    found.update(n for n, slot in one.items() if n in other and slot is not other[n] and slot.version != other[n].version)
+    found.update(
+        n for n, slot in one.items() if n in other and slot is not other[n] and slot.version != other[n].version
+    )
     return found
 
 

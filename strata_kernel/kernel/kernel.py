@@ -96,9 +96,7 @@ class StrataKernel(LookingKernel):
         except KeyboardInterrupt:
             return self.fail("KeyboardInterrupt", "")
 
-    async def _cell(
-        self, code: str, cell_id: str | None, request: dict[str, Any], *, force: bool
-    ) -> dict[str, Any]:
+    async def _cell(self, code: str, cell_id: str | None, request: dict[str, Any], *, force: bool) -> dict[str, Any]:
         host = self.bridge.host
         host.request, host.executed, host.failure = request, False, None
         self.plain_reply = {}

@@ -46,9 +46,7 @@ def _plain(reason: Reason) -> dict[str, Any]:
     return {k: v for k, v in found.items() if v is not None}
 
 
-def explain(
-    error: StrataError, failure: Failure | None, read: Callable[[Cell], Reading]
-) -> tuple[str, list[str]]:
+def explain(error: StrataError, failure: Failure | None, read: Callable[[Cell], Reading]) -> tuple[str, list[str]]:
     """Return the text of an error of ours and the traceback that led to it."""
     if isinstance(error, CellFailed):
         cell, cure = f"cell {error.cell_id}", "correct it, or run it on its own to see more"

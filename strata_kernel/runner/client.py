@@ -32,9 +32,7 @@ class KernelPool:
         self.loop = asyncio.new_event_loop()
         self._kernels: dict[tuple[Path, str], AsyncKernelManager] = {}
 
-    def run(  # noqa: PLR0913
-        self, run: _Run, *, folder: Path, name: str, timeout: float | None, force: bool, wanted: set[str]
-    ) -> bool:
+    def run(self, run: _Run, *, folder: Path, name: str, timeout: float | None, force: bool, wanted: set[str]) -> bool:
         """Run the notebook; return whether every wanted cell was reached."""
         task = self.loop.create_task(self._run(run, folder, name, timeout, force, wanted))
         try:
@@ -46,12 +44,14 @@ class KernelPool:
             self.close()
             raise
 
-    async def _run(  # noqa: PLR0913, PLR0917
+    async def _run(
         self, run: _Run, folder: Path, name: str, timeout: float | None, force: bool, wanted: set[str]
     ) -> bool:
         content = load(run.notebook)
         manager = await self._kernel(folder, name)
-        client = Client(content, manager, run=run, force=force, wanted=wanted, timeout=timeout and int(timeout) or None)
+        client = Client(
+            content, manager, run=run, force=force, wanted=wanted, timeout=(timeout and int(timeout)) or None
+        )
         try:
             return await client.play(folder)
         finally:
@@ -69,7 +69,9 @@ class KernelPool:
         try:
             await manager.start_kernel(cwd=str(folder))
         except NoSuchKernel:
-            raise InvocationError(f"there is no kernel {name!r}; `strata kernel install --user` registers this one") from None
+            raise InvocationError(
+                f"there is no kernel {name!r}; `strata kernel install --user` registers this one"
+            ) from None
         self._kernels[folder, name] = manager
         return manager
 
@@ -80,7 +82,7 @@ class KernelPool:
         self._kernels.clear()
 
 
-class Client(NotebookClient):
+class Client(NotebookClient):  # type: ignore[misc]
     """nbclient that sends each cell's id, as JupyterLab does, and keeps the kernel's answers as records."""
 
     def __init__(self, nb: Any, km: Any, *, run: _Run, force: bool, wanted: set[str], **options: Any) -> None:

@@ -76,7 +76,7 @@ class Runner:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def run(  # noqa: PLR0913
+    def run(
         self,
         path: str | Path,
         force: bool = False,
@@ -103,7 +103,9 @@ class Runner:
         complete = True
         if not served:
             client = self.kernels.pool()
-            complete = client.run(run, folder=self._folder(notebook), name=name, timeout=timeout, force=force, wanted=wanted)
+            complete = client.run(
+                run, folder=self._folder(notebook), name=name, timeout=timeout, force=force, wanted=wanted
+            )
         return summarize(
             str(path),
             run.records,
@@ -130,7 +132,7 @@ class Runner:
         return [_standing(entry) for entry in self._walk(path)]
 
     def why(self, path: str | Path, cell: str) -> Standing:
-        """Return how one cell, named by id, label or position, stands and why; raise InvocationError when there is none."""
+        """Return how a cell, named by id, label or position, stands and why; raise InvocationError for no such cell."""
         entries = self._walk(path)
         for place, entry in enumerate(entries, 1):
             if cell in (entry.reading.cell.id, entry.reading.directives.name, str(place), entry.reading.label):
@@ -229,6 +231,4 @@ def _wanted(notebook: Notebook, cells: Iterable[str] | None) -> set[str]:
 def _standing(entry: Entry) -> Standing:
     state, reasons = report.state(entry, None)
     merged: tuple[Reason, ...] = tuple(dict.fromkeys((*entry.reasons, *reasons)))
-    return Standing(
-        cell_id=entry.reading.cell.id, cell_name=entry.reading.label, state=state, reasons=list(merged)
-    )
+    return Standing(cell_id=entry.reading.cell.id, cell_name=entry.reading.label, state=state, reasons=list(merged))

@@ -18,7 +18,7 @@ PIECE = 4 << 20
 
 
 class LocalFiles:
-    """The `Files` port on this machine; digests are kept by the file's stat, unless the file is younger than that tells."""
+    """The `Files` port on this machine; digests are kept by stat, except of very young files."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[tuple[int, ...], str]] = {}

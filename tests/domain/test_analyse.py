@@ -67,7 +67,10 @@ def names(text: str) -> set[str]:
         ("def f():\n  global x\n  x += 1", "x"),
         ("def f():\n  x = 1\n  def g():\n    nonlocal x\n    x = 2\n    return x\n  return g", ""),
         ("def f():\n  if a: x = 1\n  return x", "a"),
-        ("def f():\n  for i in r: pass\n  with c as d: pass\n  import m\n  try: 0\n  except E as e: e\n  return i, d, m", "r c E"),
+        (
+            "def f():\n  for i in r: pass\n  with c as d: pass\n  import m\n  try: 0\n  except E as e: e\n  return i, d, m",
+            "r c E",
+        ),
         ("class A:\n  x = 1\n  y = x\n  def m(self): return x", "x"),
         ("class A:\n  y = x\n  x = 1", "x"),
         ("class A:\n  x = 1\n  del x\n  y = x", "x"),
@@ -290,7 +293,9 @@ def test_always(source: str, code: str) -> None:
     assert [reason.code for reason in analyse(source).always] == [code]
 
 
-@pytest.mark.parametrize("source", ["def f(input): return input()", "input = g\ninput()", "app.run()", "def f(): os.system(x)"])
+@pytest.mark.parametrize(
+    "source", ["def f(input): return input()", "input = g\ninput()", "app.run()", "def f(): os.system(x)"]
+)
 def test_not_always(source: str) -> None:
     assert analyse(source).always == ()
 

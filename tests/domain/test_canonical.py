@@ -142,7 +142,11 @@ def test_code_is_equal_in_another_process() -> None:
     program = f"from strata_kernel.domain.analyse import analyse; print(analyse({PROGRAM!r}).code)"
     codes = {
         subprocess.run(
-            [sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.strip()
         for seed in ("1", "2")
     }

@@ -39,7 +39,10 @@ def test_layout_of_a_body_is_not_code() -> None:
     assert look("%%timeit a; b\nc").code != look("%%timeit a\nb; c").code
     assert look("%%time\nx").code != look("%%time\nx;").code
     assert look("%%bash\nls").code != look("%%bash\nls # a").code
-    assert look("%%time\n'''\n%a\n'''\n%cd x").code != look("%%time\n'''\nget_ipython().run_line_magic('a', '')\n'''\n%cd x").code
+    assert (
+        look("%%time\n'''\n%a\n'''\n%cd x").code
+        != look("%%time\n'''\nget_ipython().run_line_magic('a', '')\n'''\n%cd x").code
+    )
 
 
 def test_a_body_may_hold_magics() -> None:
@@ -111,7 +114,8 @@ def test_opaque(source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["%%html\n<b>{x}</b>", "%%latex\n$x$", "%%javascript\nx", "%%markdown\n# x", "%%writefile a.py\nx", "%env", "%pwd"]
+    "source",
+    ["%%html\n<b>{x}</b>", "%%latex\n$x$", "%%javascript\nx", "%%markdown\n# x", "%%writefile a.py\nx", "%env", "%pwd"],
 )
 def test_display_reads_nothing(source: str) -> None:
     found = look(source)

@@ -112,7 +112,11 @@ def statements(where: str, depth: int) -> st.SearchStrategy[str]:
         st.builds("class {}(Base):\n{}".format, name, klass),
         st.builds(
             "match {}:\n    case 1 as {}:\n{}\n    case {}:\n{}".format,
-            expression, name, same.map(indent), name, same.map(indent),
+            expression,
+            name,
+            same.map(indent),
+            name,
+            same.map(indent),
         ),
         st.builds("match {}:\n    case 1 | 2 if {}:\n{}".format, expression, expression, same.map(indent)),
     )

@@ -67,7 +67,8 @@ def test_a_broken_fact_is_a_miss_with_its_reason():
     assert served(made) == [True, True]
     made.world.broken.add("/x")
     first, second = made.walk()
-    assert first.manifest is None and second.manifest is None
+    assert first.manifest is None
+    assert second.manifest is None
     assert [r.code for r in first.reasons] == ["file"]
 
 
@@ -121,7 +122,9 @@ sources = st.one_of(
     st.builds(lambda n: f"if {n}:\n    {n} = 7", names),
     st.builds(lambda n: f"del {n}", names),
 )
-edits = st.lists(st.tuples(st.sampled_from(["edit", "insert", "delete", "move", "record"]), st.integers(0, 9), sources), max_size=12)
+edits = st.lists(
+    st.tuples(st.sampled_from(["edit", "insert", "delete", "move", "record"]), st.integers(0, 9), sources), max_size=12
+)
 
 
 @settings(max_examples=150, deadline=None)

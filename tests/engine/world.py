@@ -73,7 +73,9 @@ def record(made, index, contents=None, **fields):
     reading = made.read(made.cells[index])
     slots = closure(reading.analysis, made.with_order(reading, state)).slots
     reads = {n: Dependency(s.version, s.unit.content) if s else Dependency("") for n, s in slots.items()}
-    key = provenance.key(program=reading.program, reads={n: d.version for n, d in reads.items()}, facts=fields.get("facts", ()))
+    key = provenance.key(
+        program=reading.program, reads={n: d.version for n, d in reads.items()}, facts=fields.get("facts", ())
+    )
     units = tuple(
         Unit((n,), provenance.version(key=key, names=[n]), content=(contents or {}).get(n))
         for n in sorted(reading.analysis.stores)

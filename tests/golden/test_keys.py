@@ -24,7 +24,9 @@ def test_program_key_and_versions():
 
 
 def test_canonical_code():
-    source = "import numpy as np\n\ndef f(x, n=1):\n    '''Doc.'''\n    return x + n  # sum\n\ny = [f(i) for i in range(3)]"
+    source = (
+        "import numpy as np\n\ndef f(x, n=1):\n    '''Doc.'''\n    return x + n  # sum\n\ny = [f(i) for i in range(3)]"
+    )
     assert analyse(source).code == GOLDEN["code"]
 
 

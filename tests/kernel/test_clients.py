@@ -22,7 +22,10 @@ NOISE = [
 
 
 def notebook(kernel, cells=CELLS):
-    made = new_notebook(cells=[new_code_cell(c) for c in cells], metadata={"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}})
+    made = new_notebook(
+        cells=[new_code_cell(c) for c in cells],
+        metadata={"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}},
+    )
     if cells is CELLS:
         made.cells[0].metadata["tags"] = ["parameters"]
     return made
@@ -59,7 +62,9 @@ def environ(tmp_path):
 
 
 def call(words, folder, environ, **options):
-    done = subprocess.run([sys.executable, "-m", *words], cwd=folder, env=environ, capture_output=True, text=True, timeout=240, **options)
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, env=environ, capture_output=True, text=True, timeout=240, **options
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -106,12 +111,38 @@ def test_console(tmp_path, environ):
 
 
 LIBRARIES = {
-    "matplotlib": ["%matplotlib inline\nimport matplotlib.pyplot as plt", "plt.plot([1, 2, 4]);", "fig, ax = plt.subplots()\nax.bar([1, 2], [3, 4])\nax"],
-    "tqdm": ["from tqdm import tqdm\nfrom tqdm.auto import tqdm as auto\nimport sys", "for i in tqdm(range(3), file=sys.stdout): pass", "for i in auto(range(3)): pass\nprint(i)"],
-    "rich": ["from rich import print as rprint\nfrom rich.table import Table", "rprint('[bold]hello[/bold]', [1, 2])", "t = Table('a')\nt.add_row('1')\nt"],
-    "plotly": ["import plotly.graph_objects as go\nimport plotly.io as pio\npio.renderers.default = 'plotly_mimetype'", "fig = go.Figure(go.Scatter(y=[1, 2]))\nfig", "fig.show()"],
-    "altair": ["import altair as alt, pandas as pd", "alt.Chart(pd.DataFrame({'x': [1, 2]})).mark_point().encode(x='x')"],
-    "ipywidgets": ["import ipywidgets as w", "s = w.IntSlider(value=3)\ns", "s.value", "def f(k):\n    print('k is', k)\n    return k", "w.interact(f, k=(0, 4));", "s.value + 1"],
+    "matplotlib": [
+        "%matplotlib inline\nimport matplotlib.pyplot as plt",
+        "plt.plot([1, 2, 4]);",
+        "fig, ax = plt.subplots()\nax.bar([1, 2], [3, 4])\nax",
+    ],
+    "tqdm": [
+        "from tqdm import tqdm\nfrom tqdm.auto import tqdm as auto\nimport sys",
+        "for i in tqdm(range(3), file=sys.stdout): pass",
+        "for i in auto(range(3)): pass\nprint(i)",
+    ],
+    "rich": [
+        "from rich import print as rprint\nfrom rich.table import Table",
+        "rprint('[bold]hello[/bold]', [1, 2])",
+        "t = Table('a')\nt.add_row('1')\nt",
+    ],
+    "plotly": [
+        "import plotly.graph_objects as go\nimport plotly.io as pio\npio.renderers.default = 'plotly_mimetype'",
+        "fig = go.Figure(go.Scatter(y=[1, 2]))\nfig",
+        "fig.show()",
+    ],
+    "altair": [
+        "import altair as alt, pandas as pd",
+        "alt.Chart(pd.DataFrame({'x': [1, 2]})).mark_point().encode(x='x')",
+    ],
+    "ipywidgets": [
+        "import ipywidgets as w",
+        "s = w.IntSlider(value=3)\ns",
+        "s.value",
+        "def f(k):\n    print('k is', k)\n    return k",
+        "w.interact(f, k=(0, 4));",
+        "s.value + 1",
+    ],
 }
 
 
@@ -128,8 +159,13 @@ def test_displays(library, tmp_path, environ, monkeypatch):
         nb = notebook(kernel, LIBRARIES[library])
         replies = []
         client = NotebookClient(
-            nb, kernel_name=kernel, resources={"metadata": {"path": str(tmp_path)}}, timeout=200,
-            on_cell_executed=lambda cell, cell_index, execute_reply, replies=replies: replies.append(execute_reply["metadata"].get("strata", {})),
+            nb,
+            kernel_name=kernel,
+            resources={"metadata": {"path": str(tmp_path)}},
+            timeout=200,
+            on_cell_executed=lambda cell, cell_index, execute_reply, replies=replies: replies.append(
+                execute_reply["metadata"].get("strata", {})
+            ),
         )
         client.execute()
         found.append(shown(nb))

@@ -13,7 +13,14 @@ from strata_kernel.kernel.order import Order, session_file
 def write(path, **cells):
     listed = [{"cell_type": "markdown", "id": "md", "source": "# title", "metadata": {}}]
     listed += [
-        {"cell_type": "code", "id": i, "source": s.splitlines(keepends=True), "outputs": [], "metadata": {}, "execution_count": None}
+        {
+            "cell_type": "code",
+            "id": i,
+            "source": s.splitlines(keepends=True),
+            "outputs": [],
+            "metadata": {},
+            "execution_count": None,
+        }
         for i, s in cells.items()
     ]
     path.write_text(json.dumps({"cells": listed, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
@@ -60,7 +67,9 @@ def test_order_of_the_file(tmp_path):
     assert ids(order) == ["y", "x", "a"]
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"cells": [{"cell_type": "code", "source": "1"}]}', '{"cells": 3}'])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"cells": [{"cell_type": "code", "source": "1"}]}', '{"cells": 3}']
+)
 def test_a_file_that_is_none(tmp_path, content):
     path = tmp_path / "nb.ipynb"
     path.write_text(content)

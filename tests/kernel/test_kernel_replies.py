@@ -90,7 +90,11 @@ def test_ask(frontend):
 
 def test_restored_names_are_seen(frontend):
     front = frontend()
-    cells = {"a": "my_data = {'k': [1, 2]}", "b": "import math as my_math", "c": "def my_func(a, b=2):\n    'Adds.'\n    return a + b"}
+    cells = {
+        "a": "my_data = {'k': [1, 2]}",
+        "b": "import math as my_math",
+        "c": "def my_func(a, b=2):\n    'Adds.'\n    return a + b",
+    }
     for name, source in cells.items():
         front.run(source, name)
     front.restart()
@@ -102,7 +106,9 @@ def test_restored_names_are_seen(frontend):
     assert "my_data" in front.request("complete_request", code="x = 1\nprint(my_dat", cursor_pos=18)["matches"]
     keys = front.request("complete_request", code="my_data.ke", cursor_pos=10)["matches"]
     assert any(m.endswith("keys") for m in keys)
-    assert "Adds." in front.request("inspect_request", code="my_func", cursor_pos=3, detail_level=0)["data"]["text/plain"]
+    assert (
+        "Adds." in front.request("inspect_request", code="my_func", cursor_pos=3, detail_level=0)["data"]["text/plain"]
+    )
     assert front.value("my_data['k']") == "[1, 2]"
     got = front.run("1", "d", expressions={"e": "my_func(1)"})
     assert got.content["user_expressions"]["e"]["data"]["text/plain"] == "3"

@@ -16,6 +16,7 @@ TIMING = re.compile(r"^(CPU times|Wall time):.*\n?", re.MULTILINE)
 WARNED = re.compile(r"^\S+:\d+: (?=\w*Warning)", re.MULTILINE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 TOUCHES_FILES = ("open(", "Path", "os.", "to_csv", "%%writefile", "np.save", "shutil", "sqlite")
+DRAWS = ("rand", "rng", "shuffle")
 TIMEOUT = 60
 
 
@@ -125,6 +126,7 @@ class Oracle:
             if self.process is None or self.process.poll() is not None:
                 self.start()
             request = {"cells": list(cells), "world": str(world), "env": env or {}, "twice": twice}
+            request["draws"] = any(t in c for c in cells for t in DRAWS)
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
             ready, _, _ = select.select([self.process.stdout], [], [], TIMEOUT)

@@ -157,7 +157,7 @@ class Match(Stage):
         """A second kernel on the same store runs the same document in its own copy of the world, interleaved with the first."""
         if self.mode == FRESH_EVERY_RUN:
             return
-        world = self.home / f"world{self.step}"
+        world = self.home / f"second{self.step}" / self.world.name
         shutil.copytree(self.world, world)
         other = Frontend(self.bench.nursery, world, self.store, self.env)
         try:

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
-
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.kernel.observe import active
@@ -46,7 +45,7 @@ class Watch:
         active.exempt_thread()
 
     def start(self, namespace: dict[str, Any]) -> None:
-        """Begin to record; local modules whose sources changed are unloaded first, so that an import reads them anew."""
+        """Begin to record; local modules whose sources changed are unloaded first, to be read anew."""
         self._unload_outdated()
         self._before = self.process.snapshot()
         self.observer.start(namespace)
@@ -95,9 +94,7 @@ class Watch:
 
     def _unload_outdated(self) -> None:
         """Unload the modules whose files changed, and those that import them, so that an import reads them anew."""
-        changed = {
-            name for name, known in self._loaded.items() if known is not None and stat_of(known[0]) != known[1]
-        }
+        changed = {name for name, known in self._loaded.items() if known is not None and stat_of(known[0]) != known[1]}
         if not changed:
             return
         for name in [n for n, known in self._loaded.items() if known is not None]:

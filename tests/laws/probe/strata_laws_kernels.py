@@ -3,6 +3,7 @@
 One JSON request a line on stdin ({module, connection, cwd, env, log}), one JSON answer ({pid}) a line on stdout.
 """
 
+import ctypes
 import faulthandler
 import gc
 import json
@@ -12,8 +13,15 @@ import signal
 import sys
 
 
+def end_with_parent():
+    """Leave no kernel behind where the process that asked for it is killed (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def become_kernel(request):
     os.setsid()
+    end_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -30,6 +38,7 @@ def become_kernel(request):
 
 
 def main():
+    end_with_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

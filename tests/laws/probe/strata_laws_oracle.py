@@ -120,7 +120,9 @@ def play(shell, request, world):
     os.environ.update(request["env"])
     sys.path.insert(0, "")
     sys.stdout, sys.stderr = Stream("stdout"), Stream("stderr")
+    # Children would share the generators' states otherwise, and an unseeded draw would look determined.
     __import__("random").seed()
+    sys.modules["numpy"].random.seed()
     outputs, error = [], None
     for i, source in enumerate(request["cells"]):
         EVENTS.clear()
@@ -194,9 +196,14 @@ def main():
         request = json.loads(line)
         home = tempfile.mkdtemp(prefix="oracle-")
         try:
-            world = os.path.join(home, "w")
+            # The folder has the name of the world's: programs can see it.
+            world, other = (os.path.join(home, k, os.path.basename(request["world"])) for k in ("1", "2"))
             shutil.copytree(request["world"], world, symlinks=True)
             answer = forked(shell, request, world)
+            if request["draws"] and "broken" not in answer:
+                shutil.copytree(request["world"], other, symlinks=True)
+                if forked(shell, request, other) != json.loads(json.dumps(answer).replace(world, other)):
+                    answer = {"broken": "not determined: two fresh processes differ"}
             if request["twice"] and "broken" not in answer:
                 again = forked(shell, request, world)
                 answer["repeatable"] = again == answer

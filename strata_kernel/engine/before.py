@@ -1,0 +1,78 @@
+"""What is noted around a run: before it, what its writes will be told from; after it, what else it saw and left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from strata_kernel.cells.kind import Reading
+from strata_kernel.domain.manifest import FOLDER, Fact, FileOutput
+from strata_kernel.domain.state import Closure, State, in_reach
+from strata_kernel.engine.restore import Placement
+from strata_kernel.errors import StoreError
+from strata_kernel.ports import Files, Host, Observed, Store, World
+
+
+class Before(msgspec.Struct):
+    """What is noted before a run: its place, and the values that it could rebind without being told from before."""
+
+    reading: Reading
+    closure: Closure
+    state: State
+    bound: dict[str, Any]
+    present: frozenset[str]
+    reference: dict[tuple[str, ...], tuple[str, str | None]]
+
+
+def note(reading: Reading, closure: Closure, state: State, placement: Placement) -> Before:
+    """Record the values and digests that the run's writes will be told from."""
+    analysis = reading.analysis
+    certain = analysis.stores - analysis.unsure
+    bound = {n: v for n in placement.host.names() if n not in certain for v in (placement.host.namespace[n],)}
+    reference: dict[tuple[str, ...], tuple[str, str | None]] = {}
+    by_version: dict[str, list[str]] = {}
+    for name, slot in in_reach(closure.slots.values(), state).items():
+        if name in bound and slot.unit.kind != "module":
+            by_version.setdefault(slot.version, []).append(name)
+    for version, names in by_version.items():
+        kept = tuple(sorted(names))
+        if all(placement.values.immutable(bound[n]) for n in kept):
+            continue
+        reference[kept] = (version, placement.content(kept, version))
+    return Before(reading, closure, state, bound, frozenset(placement.host.names()), reference)
+
+
+def touchable(before: Before, host: Host) -> set[str]:
+    """Return the names whose values the run could bind or change."""
+    reached = in_reach(before.closure.slots.values(), before.state)
+    everything = set(host.names()) if before.closure.opaque else set()
+    return {*reached, *before.reading.analysis.stores, *before.reading.analysis.deletes, *everything}
+
+
+def candidates(before: Before, host: Host) -> list[Any]:
+    """Return the strings and paths that a library could have opened below Python's eyes."""
+    if not before.reading.analysis.mutates:
+        return []
+    here = host.namespace
+    return [*before.reading.analysis.paths, *(here[n] for n in before.closure.slots if n in here)]
+
+
+def facts(before: Before, seen: Observed, world: World) -> tuple[Fact, ...]:
+    """Add the sources and distributions behind the run's imports, and what its directives declare."""
+    declared = [world.observe(kind, name) for kind, name in before.reading.deps]
+    imported = world.facts_of(before.reading.analysis.modules | seen.modules)
+    return (*seen.facts, *imported, *(f for f in declared if f is not None))
+
+
+def save_files(seen: Observed, files: Files, store: Store, limit: int) -> tuple[FileOutput, ...]:
+    """Keep what the run wrote; files above `limit` bytes by their digest alone."""
+    saved = []
+    for path in seen.written:
+        try:
+            saved.append(files.save(path, store, limit))
+        except StoreError:
+            saved.append(FileOutput(path, files.digest(path)))
+    saved += [FileOutput(path, FOLDER) for path in seen.made]
+    saved += [FileOutput(path, None) for path in seen.deleted]
+    return tuple(saved)
