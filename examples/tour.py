@@ -38,7 +38,8 @@ def play(name: str, why: str, path: Path, env: dict[str, str], verbose: bool) ->
     """Run the notebook once, print how long the whole process took and what became of its cells; return its status."""
     command = [sys.executable, "-m", "strata_kernel.cli", "run", str(path), "--format", "json"]
     start = time.perf_counter()
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True)
+    # Elsewhere than in the checkout, so that what is installed runs and not what lies here.
+    done = subprocess.run(command, env=env, cwd=path.parent, stdout=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - start
     records = [json.loads(line) for line in done.stdout.splitlines()]
     cells = [record for record in records if record["type"] == "cell"]

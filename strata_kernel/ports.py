@@ -122,6 +122,14 @@ class Ran(msgspec.Struct):
     result: bool = False
 
 
+class Patch(msgspec.Struct):
+    """An attribute of something imported that a cell is about to set: its holder, and its value before."""
+
+    holder: Any
+    name: str
+    value: Any
+
+
 class Host(Protocol):
     """The process that runs cells."""
 
@@ -141,6 +149,14 @@ class Host(Protocol):
 
     def observed(self, candidates: Iterable[Any]) -> Observed:
         """Stop recording and return what was seen; `candidates` are values that may name files read unseen."""
+        ...
+
+    def patch(self, module: str, path: str) -> Patch | None:
+        """Return what stands at a dotted path below a module (or an attribute of one), None when it cannot be told."""
+        ...
+
+    def unpatch(self, patch: Patch) -> None:
+        """Put back what stood there."""
         ...
 
     def load_module(self, name: str) -> None:

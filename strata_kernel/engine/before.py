@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from strata_kernel.cells.kind import Reading
-from strata_kernel.domain.manifest import FOLDER, Fact, FileOutput
+from strata_kernel.domain.manifest import FOLDER, Fact, FileOutput, Unit
 from strata_kernel.domain.state import Closure, State, in_reach
+from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.restore import Placement
 from strata_kernel.errors import StoreError
-from strata_kernel.ports import Files, Host, Observed, Store, World
+from strata_kernel.ports import Files, Host, Observed, Patch, Store, World
 
 
 class Before(msgspec.Struct):
@@ -22,6 +23,7 @@ class Before(msgspec.Struct):
     state: State
     bound: dict[str, Any]
     present: frozenset[str]
+    patches: list[Patch | None]
     reference: dict[tuple[str, ...], tuple[str, str | None]]
 
 
@@ -40,7 +42,37 @@ def note(reading: Reading, closure: Closure, state: State, placement: Placement)
         if all(placement.values.immutable(bound[n]) for n in kept):
             continue
         reference[kept] = (version, placement.content(kept, version))
-    return Before(reading, closure, state, bound, frozenset(placement.host.names()), reference)
+    return Before(
+        reading,
+        closure,
+        state,
+        bound,
+        frozenset(placement.host.names()),
+        patched(reading, closure, placement.host),
+        reference,
+    )
+
+
+def patched(reading: Reading, closure: Closure, host: Host) -> list[Patch | None]:
+    """Return what stands where the run may set attributes of what was imported; None where that cannot be told."""
+    found = []
+    for chain in closure.effects:
+        slot = closure.slots.get(chain.root)
+        imported = reading.analysis.imports.get(chain.root)
+        if imported is not None:
+            target = imported.module + (f":{imported.attribute}" if imported.attribute else "")
+        elif slot is not None and slot.unit.kind == "module":
+            inline = slot.unit.artifact.inline if slot.unit.artifact else None
+            record = msgspec.json.decode(inline or b"{}", type=dict[str, str | None])
+            target = str(record.get("module")) + (f":{record['attribute']}" if record.get("attribute") else "")
+        else:
+            continue
+        known = chain.path.endswith("=") and not chain.path.endswith("[]=") and "(" not in chain.path
+        if known:
+            found.append(host.patch(target, chain.path.removesuffix("=")))
+        elif lasting(chain, slot.unit if slot else Unit((chain.root,), "", "module", summary={chain.root: target})):
+            found.append(None)
+    return found
 
 
 def touchable(before: Before, host: Host) -> set[str]:

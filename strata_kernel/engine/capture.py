@@ -18,7 +18,7 @@ from strata_kernel.engine.before import Before
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.restore import Source
-from strata_kernel.ports import Group, Host, Observed, Ran, Values
+from strata_kernel.ports import Group, Host, Observed, Patch, Ran, Values
 
 UNDETERMINED = frozenset({"clock", "entropy", "network", "random", "subprocess", "threads", "live"})
 
@@ -28,7 +28,7 @@ class Captured(msgspec.Struct):
 
     manifest: Manifest
     groups: dict[int, Group]
-    written: dict[str, str]
+    patches: list[Patch | None]
 
 
 class Capture:
@@ -248,6 +248,12 @@ class Capture:
             version = provenance.version(key=self.key, names=[LAST_RESULT])
             self.units.append(Unit((LAST_RESULT,), version, "hidden"))
 
+    def undoable(self) -> list[Patch | None]:
+        """Return the patches behind the run's effects; None among them for what is no patch."""
+        names = {p.name for p in self.before.patches if p is not None}
+        seen = [r for r in self.seen.reasons if r.code == "effect" and not any(n in r.text for n in names)]
+        return [*self.before.patches, *(None for _ in seen)]
+
     def effects(self) -> tuple[str, ...]:
         """Return what the run may have done to the process that cannot simply be set again, in words."""
         found = [r.text for r in self.seen.reasons if r.code == "effect"]
@@ -298,7 +304,7 @@ def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | Non
         seconds=capture.ran.seconds,
         source=capture.before.reading.cell.source,
     )
-    return Captured(manifest, groups, {})
+    return Captured(manifest, groups, capture.undoable())
 
 
 def _same(mine: list[Unit], theirs: tuple[Unit, ...], *, undetermined: bool) -> bool:

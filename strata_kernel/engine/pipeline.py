@@ -12,7 +12,7 @@ import msgspec
 
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Reason
-from strata_kernel.domain.manifest import Manifest, Reach, Unit
+from strata_kernel.domain.manifest import Fact, Manifest, Reach, Unit
 from strata_kernel.domain.state import START, Slot, State, advance, closure, hidden, in_reach
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
@@ -224,14 +224,14 @@ class Pipeline:
             if audience == "cell":
                 self.show(cell.id, ran.outputs)
             if ran.error is not None:
-                return self._failed(before, ran)
+                return self._failed(before, ran, facts(before, seen, self.session.world))
             seen.facts = facts(before, seen, self.session.world)
             capture = Capture(before, ran, seen, self.host, self.values)
             return self._completed(capture, standing, audience, twin or self._twin(capture))
         finally:
             self.resolver.running.pop()
 
-    def _failed(self, before: Before, ran: Ran) -> Failed:
+    def _failed(self, before: Before, ran: Ran, saw: tuple[Fact, ...]) -> Failed:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
         assert ran.error is not None
         doubtful = self.placement.settle_names(before.state)
@@ -245,7 +245,7 @@ class Pipeline:
         # Without a document the values that a failed cell left are the ones that the next cell sees, as ever.
         after = before.state if self.session.ordered else live
         reasons = (Reason("error", ": ".join(error)),)
-        entry = Entry(before.reading, before.state, None, after, reasons, error, before.closure)
+        entry = Entry(before.reading, before.state, None, after, reasons, error, before.closure, saw)
         self.session.entries[before.reading.cell.id] = entry
         return Failed(entry, ran.error, (), ran.seconds)
 
@@ -284,10 +284,16 @@ class Pipeline:
             for name in unit.names:
                 if hidden(name):
                     placement.note_hidden(name, unit)
+                    self._note_patches(name, captured)
                 elif name in self.host.namespace:
                     placement.names[name] = unit.version
             if unit.kind in ("value", "definition") and (index in captured.groups or unit.kind == "definition"):
                 placement.contents[unit.version, unit.names] = unit.content
+
+    def _note_patches(self, name: str, captured: Captured) -> None:
+        patches = captured.patches
+        if name.startswith("effect:") and patches and None not in patches:
+            self.placement.patches[name] = [p for p in patches if p is not None]
 
     def _publish(self, manifest: Manifest, captured: Captured) -> None:
         if any(r.code in NOT_PUBLISHED for r in manifest.reasons):

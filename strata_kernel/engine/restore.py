@@ -10,7 +10,7 @@ import msgspec
 from strata_kernel.domain.manifest import Artifact, Unit
 from strata_kernel.domain.state import RESTORABLE, SUBMODULE, Slot, State, hidden
 from strata_kernel.errors import CodecError, StoreError
-from strata_kernel.ports import Blobs, Host, Values
+from strata_kernel.ports import Blobs, Host, Patch, Values
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -34,6 +34,8 @@ class Placement:
         self.hidden: dict[str, str] = {}
         self.shelf: dict[str, dict[str, Any]] = {}
         self._doubted = ""
+        #: What stood where an effect of this process patched something, by effect; only where patches are all it did.
+        self.patches: dict[str, list[Patch]] = {}
         #: The state that names are being brought to.
         self.state: State = {}
         #: Digest of a unit's live names by (version, names), as it was when the version came into place.
@@ -116,6 +118,7 @@ class Placement:
 
     def settle_hidden(self, state: State, start: Iterable[str] = ()) -> list[str]:
         """Set the hidden units of the process to the state; return those that only running their cells can set."""
+        self.undo(state)
         pending: list[str] = []
         for unit in {*self.hidden, *(n for n in state if hidden(n)), *start}:
             if unit.startswith(("file:", "out:", SUBMODULE)):
@@ -167,6 +170,15 @@ class Placement:
             self.hidden.pop(name, None)
         else:
             self.hidden[name] = unit.version
+
+    def undo(self, state: State) -> None:
+        """Take back the patches of effects that the state has not, the latest first, where patches are all they made."""
+        for unit in [u for u in reversed(self.hidden) if u.startswith("effect:") and u not in state]:
+            patches = self.patches.get(unit)
+            if patches is not None:
+                for patch in reversed(patches):
+                    self.host.unpatch(patch)
+                del self.hidden[unit], self.patches[unit]
 
     def tainted(self, state: State) -> list[str]:
         """Return the effects that the process has and the state has not: they cannot be undone here."""

@@ -11,7 +11,7 @@ from strata_kernel.cells.kind import Reading
 from strata_kernel.domain import provenance
 from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.digest import digest
-from strata_kernel.domain.manifest import Manifest, Unit
+from strata_kernel.domain.manifest import Fact, Manifest, Unit
 from strata_kernel.domain.state import AMBIENT, START, SUBMODULE, Closure, Slot, State, advance, closure, hidden
 from strata_kernel.engine.lookup import Hit, Miss, broken_facts, find, restorable
 from strata_kernel.errors import StoreError
@@ -32,7 +32,8 @@ class Entry(msgspec.Struct):
     reasons: tuple[Reason, ...] = ()
     error: tuple[str, str] | None = None
     closure: Closure | None = None
-    served: bool = False
+    #: What a failed run saw of the world: when that changes, the cell may do better.
+    facts: tuple[Fact, ...] = ()
 
 
 Reader = Callable[[Cell], Reading]
@@ -158,7 +159,7 @@ class Session:
 
     def _stands(self, entry: Entry, state: State) -> bool:
         if entry.manifest is None:
-            return entry.error is not None
+            return entry.error is not None and all(self.world.holds(f) for f in entry.facts)
         return not broken_facts(entry.manifest, state, self.world)
 
     def look(self, cell: Cell, state: State) -> Entry:
@@ -171,7 +172,7 @@ class Session:
         outcome = self._find(reading, reach, here)
         if isinstance(outcome, Hit):
             after = advance(state, outcome.manifest, cell.id)
-            return Entry(reading, state, outcome.manifest, after, closure=reach, served=True)
+            return Entry(reading, state, outcome.manifest, after, closure=reach)
         return Entry(reading, state, None, self._guess(reading, reach, state), outcome.reasons, closure=reach)
 
     def with_order(self, reading: Reading, state: State) -> State:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import pkgutil
 import re
 import sys
 import time
@@ -15,7 +16,7 @@ from strata_kernel.domain.cell import Cell
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.outputs import SHOWN, Recorder
-from strata_kernel.ports import Observed, Ran
+from strata_kernel.ports import Observed, Patch, Ran
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.kernel import StrataKernel
@@ -35,6 +36,9 @@ class Failure(NamedTuple):
     cell: Cell
     line: int
     traceback: list[str]
+
+
+_ABSENT = object()
 
 
 class IPythonHost:
@@ -162,6 +166,25 @@ class IPythonHost:
     def observed(self, candidates: Iterable[Any]) -> Observed:
         """Stop recording and return what was seen."""
         return self.watch.stop(candidates)
+
+    def patch(self, module: str, path: str) -> Patch | None:
+        """Return what stands at a dotted path below a module (or an attribute of one), None when it cannot be told."""
+        *way, name = path.split(".")
+        try:
+            holder = pkgutil.resolve_name(module)
+            for part in way:
+                holder = getattr(holder, part)
+            return Patch(holder, name, vars(holder).get(name, _ABSENT))
+        except Exception:  # whatever the library's attributes do when they are looked at
+            return None
+
+    def unpatch(self, patch: Patch) -> None:
+        """Put back what stood there."""
+        with contextlib.suppress(Exception):  # as above
+            if patch.value is _ABSENT:
+                delattr(patch.holder, patch.name)
+            else:
+                setattr(patch.holder, patch.name, patch.value)
 
     def load_module(self, name: str) -> None:
         """Import a module by its dotted name, if it can be."""
