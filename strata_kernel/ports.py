@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -56,6 +56,10 @@ class World(Protocol):
 
     def observe(self, kind: str, name: str) -> Fact | None:
         """Return the fact as it holds now, None when it cannot be told."""
+        ...
+
+    def holds_but_for(self, fact: Fact, own: Mapping[str, str | None]) -> bool:
+        """Tell whether a broken fact is broken only by files that the notebook itself left, given by path and digest."""
         ...
 
     def facts_of(self, modules: Iterable[str]) -> tuple[Fact, ...]:

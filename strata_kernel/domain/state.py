@@ -102,6 +102,20 @@ def _is(state: State, name: str, lineage: str) -> bool:
     return slot is not None and slot.unit.lineage == lineage
 
 
+def with_definitions(names: Iterable[str], state: State) -> set[str]:
+    """Return the names with the definitions that their values refer to: what shows of a value depends on them."""
+    found: set[str] = set()
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        slot = state.get(name)
+        if name in found or slot is None:
+            continue
+        found.add(name)
+        pending.extend(d for d, lineage in slot.unit.reach.definitions if _is(state, d, lineage))
+    return found
+
+
 def in_reach(slots: Iterable[Slot | None], state: State) -> dict[str, Slot]:
     """Return the variables that share a unit with these slots: what a run that has them can change."""
     reached: dict[str, Slot] = {}

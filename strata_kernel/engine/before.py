@@ -39,7 +39,8 @@ def note(reading: Reading, closure: Closure, state: State, placement: Placement)
             by_version.setdefault(slot.version, []).append(name)
     for version, names in by_version.items():
         kept = tuple(sorted(names))
-        if all(placement.values.immutable(bound[n]) for n in kept):
+        values = placement.values
+        if all(values.immutable(bound[n]) and values.lineage(bound[n]) is None for n in kept):
             continue
         reference[kept] = (version, placement.content(kept, version))
     return Before(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from strata_kernel.domain.manifest import FOLDER, FileOutput, Manifest
-from strata_kernel.domain.state import LAST_RESULT, State, hidden
+from strata_kernel.domain.state import LAST_RESULT, State, hidden, with_definitions
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import CellFailed, StoreError
@@ -84,7 +84,7 @@ class Resolver:
 
     async def fetch(self, names: set[str], position: State) -> None:
         """Bring names of a position into the namespace; what cannot come back as it was stays away."""
-        wanted = {n for n in names if n in position and not hidden(n)}
+        wanted = {n for n in with_definitions(names, position) if not hidden(n)}
         if all(self._stands(n, position) for n in wanted):
             return
         try:

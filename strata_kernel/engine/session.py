@@ -122,7 +122,7 @@ class Session:
             return None
         if changed and self._reaches(old, changed):
             return None
-        if broken_facts(old.manifest, state, self.world):
+        if not self._stands(old, state):
             return None
         if changed or old.before is not state:
             old.before = state
@@ -160,7 +160,23 @@ class Session:
     def _stands(self, entry: Entry, state: State) -> bool:
         if entry.manifest is None:
             return entry.error is not None and all(self.world.holds(f) for f in entry.facts)
-        return not broken_facts(entry.manifest, state, self.world)
+        broken = broken_facts(entry.manifest, state, self.world)
+        if not broken:
+            return True
+        # What the notebook wrote since, here or below, is no change of the world: the cell did run before it.
+        own = self._own_files(entry)
+        return bool(own) and all(self.world.holds_but_for(f, own) for f in entry.manifest.facts if _broken(f, broken))
+
+    def _own_files(self, entry: Entry) -> dict[str, str | None]:
+        """Return what the cell and those below it have left, by path."""
+        own: dict[str, str | None] = {}
+        places = [c.id for c in self.cells]
+        at = entry.reading.cell.id
+        for cell_id in places[places.index(at) :] if at in places else ():
+            below = self.entries.get(cell_id)
+            for file in below.manifest.files if below and below.manifest else ():
+                own[file.path] = file.digest
+        return own
 
     def look(self, cell: Cell, state: State) -> Entry:
         """Look the cell up in the store."""
@@ -252,6 +268,10 @@ class Session:
     def versions(self) -> set[str]:
         """Return every version that some place of the document prescribes."""
         return {s.version for e in self.entries.values() for s in e.after.values()}
+
+
+def _broken(fact: Fact, broken: list[Reason]) -> bool:
+    return any(r.name == fact.name and r.code == fact.kind for r in broken)
 
 
 def _version(state: State, name: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,6 +32,7 @@ class KernelPool:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._kernels: dict[tuple[Path, str], AsyncKernelManager] = {}
+        self._sockets: tempfile.TemporaryDirectory[str] | None = None
 
     def run(self, run: _Run, *, folder: Path, name: str, timeout: float | None, force: bool, wanted: set[str]) -> bool:
         """Run the notebook; return whether every wanted cell was reached."""
@@ -65,7 +67,9 @@ class KernelPool:
         if manager is not None and await manager.is_alive():
             return manager
         # Sockets in the file system: no port is opened, and nothing travels over TCP in the clear.
-        manager = AsyncKernelManager(kernel_name=name, transport="tcp" if os.name == "nt" else "ipc")
+        manager = AsyncKernelManager(kernel_name=name)
+        if os.name != "nt":
+            manager.transport, manager.ip = "ipc", os.path.join(self._folder(), str(len(self._kernels)))
         try:
             await manager.start_kernel(cwd=str(folder))
         except NoSuchKernel:
@@ -75,11 +79,19 @@ class KernelPool:
         self._kernels[folder, name] = manager
         return manager
 
+    def _folder(self) -> str:
+        if self._sockets is None:
+            self._sockets = tempfile.TemporaryDirectory(prefix="strata-", ignore_cleanup_errors=True)
+        return self._sockets.name
+
     def close(self) -> None:
         """End every kernel, letting each drain what it is saving."""
         for manager in self._kernels.values():
             self.loop.run_until_complete(manager.shutdown_kernel(now=False))
         self._kernels.clear()
+        if self._sockets is not None:
+            self._sockets.cleanup()
+            self._sockets = None
 
 
 class Client(NotebookClient):  # type: ignore[misc]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.world.dists import Distributions
 from strata_kernel.world.env import Environment
-from strata_kernel.world.files import Files
+from strata_kernel.world.files import EXISTS, Files, read_listing, stat_of
 from strata_kernel.world.modules import LocalModules
 
 
@@ -39,6 +39,20 @@ class LocalWorld:
             case "dist":
                 return self.distributions.observe(name)
         return None
+
+    def holds_but_for(self, fact: Fact, own: Mapping[str, str | None]) -> bool:
+        """Tell whether the fact would hold without the files that the notebook left: `own`, their digests by path."""
+        if fact.kind == "dir" and fact.digest != EXISTS:
+            mine = {os.path.basename(path) for path in own if os.path.dirname(path) == fact.name}
+            try:
+                return bool(mine) and fact.digest == read_listing(fact.name, mine)
+            except OSError:
+                return False
+        if fact.kind not in ("file", "absent", "dir") or fact.name not in own:
+            return False
+        stat = stat_of(fact.name)
+        here = None if stat is None else self.files.digest(fact.name, stat)
+        return here == own[fact.name] or (stat is None and os.path.isdir(fact.name))
 
     def holds(self, fact: Fact) -> bool:
         """Tell whether the fact still holds: by its stat where that is proof, else by its digest."""

@@ -41,6 +41,9 @@ class FakeWorld:
     def holds(self, fact):
         return fact.name not in self.broken
 
+    def holds_but_for(self, fact, own):
+        return fact.name in own
+
     def observe(self, kind, name):
         return Fact(kind, name, "0")
 

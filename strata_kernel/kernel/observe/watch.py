@@ -98,9 +98,8 @@ class Watch:
         if not changed:
             return
         for name in [n for n, known in self._loaded.items() if known is not None]:
-            if name in changed or changed & {s.name for s in self.world.modules.closure(name)}:
-                sys.modules.pop(name, None)
-                del self._loaded[name]
+            sys.modules.pop(name, None)
+            del self._loaded[name]
         importlib.invalidate_caches()
 
 
