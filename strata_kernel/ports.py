@@ -59,7 +59,7 @@ class World(Protocol):
         ...
 
     def holds_but_for(self, fact: Fact, own: Mapping[str, str | None]) -> bool:
-        """Tell whether a broken fact is broken only by files that the notebook itself left, given by path and digest."""
+        """Tell whether a broken fact is broken only by files that the notebook itself left, by path and digest."""
         ...
 
     def facts_of(self, modules: Iterable[str]) -> tuple[Fact, ...]:

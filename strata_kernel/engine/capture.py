@@ -29,6 +29,7 @@ class Captured(msgspec.Struct):
     manifest: Manifest
     groups: dict[int, Group]
     patches: list[Patch | None]
+    outputs: list[dict[str, Any]]
 
 
 class Capture:
@@ -304,7 +305,7 @@ def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | Non
         seconds=capture.ran.seconds,
         source=capture.before.reading.cell.source,
     )
-    return Captured(manifest, groups, capture.undoable())
+    return Captured(manifest, groups, capture.undoable(), capture.ran.outputs)
 
 
 def _same(mine: list[Unit], theirs: tuple[Unit, ...], *, undetermined: bool) -> bool:

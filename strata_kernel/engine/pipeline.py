@@ -299,7 +299,9 @@ class Pipeline:
         if any(r.code in NOT_PUBLISHED for r in manifest.reasons):
             return
         kept = captured.groups
-        if manifest.seconds * 1000 < self.options.min_runtime_ms and not manifest.nonce:
+        # A display's id is made up anew by every run, and later cells update the display that is shown.
+        unique = bool(manifest.nonce) or any(_display(o) for o in captured.outputs)
+        if manifest.seconds * 1000 < self.options.min_runtime_ms and not unique:
             kept = {}
             cheap = Reason("cheap", "cheaper to run than to restore")
             units = tuple(
@@ -308,3 +310,7 @@ class Pipeline:
             )
             manifest = msgspec.structs.replace(manifest, units=units)
         self.publisher.submit(manifest, {i: g for i, g in kept.items() if g.reason is None})
+
+
+def _display(output: dict[str, Any]) -> bool:
+    return "display_id" in output["content"].get("transient", {})

@@ -172,7 +172,7 @@ class Placement:
             self.hidden[name] = unit.version
 
     def undo(self, state: State) -> None:
-        """Take back the patches of effects that the state has not, the latest first, where patches are all they made."""
+        """Take back the effects that the state has not, the latest first, where they are nothing but patches."""
         for unit in [u for u in reversed(self.hidden) if u.startswith("effect:") and u not in state]:
             patches = self.patches.get(unit)
             if patches is not None:
