@@ -80,10 +80,14 @@ def function_by_value(func: types.FunctionType, trace: Trace) -> Any:
 def reduce_code(code: types.CodeType, trace: Trace) -> Any:
     """Reduce to the fields: marshal would let reference counts into the bytes."""
     cell, filename = trace.definitions.portable(code.co_filename)
+    line, table = code.co_firstlineno, code.co_linetable
+    if trace.owner is not None:
+        # What a definition may change about itself is asked for; where its text stands is no part of that.
+        cell, filename, line, table = False, "", 0, b""
     fields = (
         code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_nlocals, code.co_stacksize,
         code.co_flags, code.co_code, _unshared(code.co_consts), " ".join(code.co_names), " ".join(code.co_varnames),
-        " ".join((code.co_name, code.co_qualname)), code.co_firstlineno, code.co_linetable, code.co_exceptiontable,
+        " ".join((code.co_name, code.co_qualname)), line, table, code.co_exceptiontable,
         " ".join(code.co_freevars), " ".join(code.co_cellvars),
     )  # fmt: skip
     text = trace.tokens.setdefault(code.co_filename, recorded(code.co_filename)) if cell else None

@@ -68,8 +68,9 @@ def closure(analysis: Analysis, state: State) -> Closure:
     if opaque:
         pending.extend(n for n in state if not hidden(n))
     pending.extend(m for m in analysis.mentions if m in state)
-    pending.extend(n for n in state if n.startswith(AMBIENT))
-    submodules = [n for n in state if n.startswith(SUBMODULE)]
+    concealed = [n for n in state if ":" in n]
+    pending.extend(n for n in concealed if n.startswith(AMBIENT))
+    submodules = [n for n in concealed if n.startswith(SUBMODULE)]
     while pending:
         name = pending.pop()
         if name in found:

@@ -85,10 +85,11 @@ class Watch:
     def _note_loaded(self) -> None:
         """Note the files of the user's modules that are loaded, as they were when they were."""
         roots = tuple(root + os.sep for root in self.world.modules.roots)
-        for name, module in list(sys.modules.items()):
-            if name in self._loaded or name.partition(".")[0] in _NOT_LOCAL:
+        for name in sys.modules.keys() - self._loaded.keys():
+            if name.partition(".")[0] in _NOT_LOCAL:
+                self._loaded[name] = None
                 continue
-            path = getattr(module, "__file__", None)
+            path = getattr(sys.modules.get(name), "__file__", None)
             local = isinstance(path, str) and path.startswith(roots) and not is_library(path)
             self._loaded[name] = (path, stat_of(path)) if local and isinstance(path, str) else None
 
