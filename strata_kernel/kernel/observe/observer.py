@@ -19,6 +19,17 @@ from strata_kernel.world.modules import is_local_file
 #: Threads that libraries keep for their own purposes.
 _HARMLESS = ("TMonitor", "pymon", "QueueFeederThread", "IPythonHistorySavingThread", "IOPub", "Heartbeat", "Control")
 
+#: Packages whose threads serve the kernel, and start at any time.
+_KERNELS = frozenset({"ipykernel", "IPython", "zmq", "tornado", "jupyter_client", "strata_kernel", "asyncio"})
+
+
+def _is_kernels(thread: threading.Thread) -> bool:
+    target = getattr(thread, "_target", None)
+    code = getattr(target, "__func__", target)
+    modules = (type(thread).__module__, getattr(code, "__module__", None) or "")
+    return any(module.partition(".")[0] in _KERNELS for module in modules)
+
+
 _hooks: ImportHooks | None = None
 
 
@@ -97,7 +108,7 @@ class Observer:
                 continue
             if thread is threading.current_thread() or type(thread).__name__ in _HARMLESS:
                 continue
-            if not thread.name.startswith(_HARMLESS):
+            if not thread.name.startswith(_HARMLESS) and not _is_kernels(thread):
                 recording.reason("threads", f"leaves the thread {thread.name!r} running", name=thread.name)
 
     def _summed(self, recording: Recording) -> Observed:
