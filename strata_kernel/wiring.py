@@ -33,7 +33,7 @@ class Parts:
         self.settings, self.diagnostics = settings, diagnostics
         self.store = open_store(Path(settings.cache.store), settings.cache.remote, check=check)
         self.world = LocalWorld(local_roots(str(start)))
-        self.files = LocalFiles()
+        self.files = LocalFiles(self.world.files)
         #: Kinds in the order in which they are asked; the last one claims everything.
         self.kinds: list[Kind] = [PythonKind(transform)]
         version = sys.version_info

@@ -8,48 +8,26 @@ import stat
 import tempfile
 from collections.abc import Iterator
 
-from blake3 import blake3
-
 from strata_kernel.domain.manifest import FOLDER, Blob, FileOutput
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Blobs
+from strata_kernel.world.files import Files, stat_of
 
 PIECE = 4 << 20
 
 
 class LocalFiles:
-    """The `Files` port on this machine; digests are kept by stat, except of very young files."""
+    """The `Files` port on this machine; digests come from the world's `files`, so that no file is hashed twice."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[int, ...], str]] = {}
+    def __init__(self, files: Files) -> None:
+        self._files = files
 
     def digest(self, path: str) -> str | None:
-        """Return the BLAKE3 of the bytes, None when there is no regular file."""
-        try:
-            found = os.stat(path)
-        except OSError:
-            return None
-        if stat.S_ISDIR(found.st_mode):
-            return FOLDER
-        if not stat.S_ISREG(found.st_mode):
-            return None
-        sign = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-        known = self._known.get(path)
-        if known is not None and known[0] == sign:
-            return known[1]
-        digest = self._hash(path)
-        # A file changed within the clock's grain keeps its stat, so a young one is hashed every time.
-        if _settled(found.st_ctime_ns):
-            self._known[path] = (sign, digest)
-        return digest
-
-    @staticmethod
-    def _hash(path: str) -> str:
-        hasher = blake3()
-        with open(path, "rb") as file:
-            while piece := file.read(PIECE):
-                hasher.update(piece)
-        return str(hasher.hexdigest())
+        """Return the BLAKE3 of the bytes, FOLDER for a folder, None when there is neither."""
+        found = stat_of(path)
+        if found is not None:
+            return self._files.digest(path, found)
+        return FOLDER if os.path.isdir(path) else None
 
     def save(self, path: str, blobs: Blobs, limit: int) -> FileOutput:
         """Store what stands at the path; over `limit` bytes only its digest is recorded."""
@@ -102,12 +80,6 @@ def _take_away(path: str) -> None:
                 os.rmdir(path)
         else:
             os.unlink(path)
-
-
-def _settled(changed_ns: int) -> bool:
-    import time
-
-    return time.time_ns() - changed_ns > 2_000_000_000
 
 
 def _pieces(file: object) -> Iterator[bytes]:
