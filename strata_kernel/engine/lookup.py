@@ -31,8 +31,23 @@ class Miss(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...]
 
 
+class Moment:
+    """The world while nothing runs: facts that many cells share are verified once."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._held: dict[Fact, bool] = {}
+
+    def holds(self, fact: Fact) -> bool:
+        """Tell whether the fact holds, as it did when it was first asked for."""
+        held = self._held.get(fact)
+        if held is None:
+            held = self._held[fact] = self._world.holds(fact)
+        return held
+
+
 def find(
-    entries: list[Manifest], closure: Closure, state: State, world: World, policy: Policy, now: float
+    entries: list[Manifest], closure: Closure, state: State, world: Moment, policy: Policy, now: float
 ) -> Hit | Miss:
     """Return the newest entry whose dependencies are in place or equal, else what the closest one lacks."""
     if policy.name == "off":
@@ -93,12 +108,12 @@ def _compare(name: str, wanted: Dependency, state: State) -> str:
     return "content" if same_content else "differs"
 
 
-def broken_facts(manifest: Manifest, state: State, world: World) -> list[Reason]:
+def broken_facts(manifest: Manifest, state: State, world: Moment) -> list[Reason]:
     """Return which of the recorded facts do not hold, files that the notebook itself writes taken from the state."""
     return [Reason(fact.kind, _say(fact), name=fact.name) for fact in manifest.facts if not _holds(fact, state, world)]
 
 
-def _holds(fact: Fact, state: State, world: World) -> bool:
+def _holds(fact: Fact, state: State, world: Moment) -> bool:
     if fact.kind in ("file", "absent", "dir") and (slot := state.get("file:" + fact.name)) is not None:
         if fact.kind == "absent":
             return slot.version == ABSENT

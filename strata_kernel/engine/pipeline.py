@@ -23,7 +23,7 @@ from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import CellFailed, Declined, StoreError
 from strata_kernel.ports import Files, Host, Ran, Store, Values
 
-#: Values on the shelf and digests in memory above which those that no place of the document prescribes are dropped.
+#: Values on the shelf and digests in memory from which on those that no place of the document prescribes are dropped.
 KEPT = 64
 #: Reasons for which a run is not even recorded: its inputs are not what the key says.
 NOT_PUBLISHED = frozenset({"changed", "tainted"})
@@ -94,6 +94,7 @@ class Pipeline:
         self.placement.saved = publisher.artifact
         self.resolver = Resolver(session, self.placement, files, self._rerun)
         self.position: State = START
+        self._bound = KEPT
         self.listen: Listener = lambda cell_id, state, reasons: None
         self.show: Callable[[str, list[dict[str, Any]]], None] = lambda cell_id, outputs: None
         self.confirm: Callable[[list[Entry]], Awaitable[bool]] = _agreed
@@ -109,6 +110,7 @@ class Pipeline:
         return await self._run(index, force=force)
 
     async def _run(self, index: int, *, force: bool) -> Outcome:
+        self.session.look_anew()
         state = await self._above(index)
         entry = self.session.look(self.session.cells[index], state)
         reasons = (Reason("forced", "forced"),) if force else entry.reasons
@@ -193,8 +195,10 @@ class Pipeline:
     def _arrive(self, state: State) -> None:
         self.position = state
         self.placement.clear_to(state)
-        if len(self.placement.shelf) + len(self.placement.contents) > KEPT:
+        if self.placement.kept() > self._bound:
             self.placement.forget(self.session.versions() | {s.version for s in self.position.values()})
+            # To look through all states at every cell would cost the square of their number.
+            self._bound = max(KEPT, 2 * self.placement.kept())
 
     async def _rerun(self, place: int, state: State, twin: Manifest | None) -> Entry:
         """Run a cell again for its values alone; nothing of it is shown."""
@@ -230,6 +234,7 @@ class Pipeline:
             return self._completed(capture, standing, audience, twin or self._twin(capture))
         finally:
             self.resolver.running.pop()
+            self.session.look_anew()
 
     def _failed(self, before: Before, ran: Ran, saw: tuple[Fact, ...]) -> Failed:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""

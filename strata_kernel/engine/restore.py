@@ -61,6 +61,10 @@ class Placement:
         if version is not None:
             self.shelf.setdefault(version, {})[name] = value
 
+    def kept(self) -> int:
+        """Return how many versions' values and digests are held."""
+        return len(self.shelf) + len(self.contents)
+
     def forget(self, wanted: Iterable[str]) -> None:
         """Drop from the shelf all but the wanted versions."""
         keep = set(wanted)

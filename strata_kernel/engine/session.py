@@ -13,7 +13,7 @@ from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Fact, Manifest, Unit
 from strata_kernel.domain.state import AMBIENT, START, SUBMODULE, Closure, Slot, State, advance, closure, hidden
-from strata_kernel.engine.lookup import Hit, Miss, broken_facts, find, restorable
+from strata_kernel.engine.lookup import Hit, Miss, Moment, broken_facts, find, restorable
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Store, World
 
@@ -44,11 +44,16 @@ class Session:
 
     def __init__(self, read: Reader, store: Store, world: World, files: Files) -> None:
         self.read, self.store, self.world, self.files = read, store, world, files
+        self._moment = Moment(world)
         self.cells: list[Cell] = []
         self.entries: dict[str, Entry] = {}
         #: The client told the order of the cells; otherwise it is the order of arrival.
         self.ordered = False
         self.revision = 0
+
+    def look_anew(self) -> None:
+        """Verify what is known of the world once more: time has passed, or a cell has run."""
+        self._moment = Moment(self.world)
 
     def document(self, cells: Iterable[Cell]) -> None:
         """Take the cells, in order, as the client shows them."""
@@ -91,6 +96,7 @@ class Session:
         What is known of a cell is kept when nothing that it can reach has changed above it; `changed` are the names
         whose versions differ from those that the former walk left there.
         """
+        self.look_anew()
         state: State = START
         former: State | None = state
         changed: set[str] = set()
@@ -159,8 +165,8 @@ class Session:
 
     def _stands(self, entry: Entry, state: State) -> bool:
         if entry.manifest is None:
-            return entry.error is not None and all(self.world.holds(f) for f in entry.facts)
-        broken = broken_facts(entry.manifest, state, self.world)
+            return entry.error is not None and all(self._moment.holds(f) for f in entry.facts)
+        broken = broken_facts(entry.manifest, state, self._moment)
         if not broken:
             return True
         # What the notebook wrote since, here or below, is no change of the world: the cell did run before it.
@@ -215,7 +221,7 @@ class Session:
         if reading.analysis.always and reading.policy.name not in ("frozen", "forever", "ttl"):
             return Miss(reading.analysis.always)
         while True:
-            outcome = find(entries, reach, state, self.world, reading.policy, time.time())
+            outcome = find(entries, reach, state, self._moment, reading.policy, time.time())
             if isinstance(outcome, Miss) or self._complete(outcome.manifest):
                 return outcome
             entries = [m for m in entries if m is not outcome.manifest]

@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from strata_kernel.domain.cell import Cell
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.outputs import SHOWN, Recorder
+from strata_kernel.kernel.streams import Streams
 from strata_kernel.ports import Observed, Patch, Ran
 
 if TYPE_CHECKING:
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
 _OWN = re.compile(r"_+|_i+|_i?\d+|_dh|_oh|_ih|_exit_code|__\w+__|In|Out|get_ipython")
 
 
+@lru_cache(maxsize=1 << 14)
 def _own(name: str) -> bool:
-    # Only these letters begin such a name: most names are told without the expression.
-    return name[:1] in "_IOg" and _OWN.fullmatch(name) is not None
+    return _OWN.fullmatch(name) is not None
 
 
 class Failure(NamedTuple):
@@ -60,6 +62,7 @@ class IPythonHost:
         self._recorder: Recorder | None = None
         self._request_id: str | None = None
         self._audience = "client"
+        self._streams = Streams()
         self._send = kernel.session.send
         kernel.session.send = self._intercept
 
@@ -103,15 +106,9 @@ class IPythonHost:
         try:
             yield recorder
         finally:
-            self._flush()
+            self._streams.flush()
             self._recorder = None
             self._audience = "client"
-
-    @staticmethod
-    def _flush() -> None:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
 
     async def execute(self, cell: Cell, audience: str) -> Ran:
         """Run the cell's source; for audiences other than the client nothing of it reaches the page."""

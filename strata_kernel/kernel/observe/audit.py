@@ -228,9 +228,11 @@ def _putenv(recording: Recording, args: tuple[Any, ...], frame: FrameType | None
 @_on("import")
 def _import(recording: Recording, args: tuple[Any, ...], frame: FrameType | None) -> None:
     name = args[0]
-    recording.modules.add(name)
     outer = frame
     while outer is not None and frames.is_importing(outer):
         outer = outer.f_back
+    if frames.is_kernels_import(outer, name):
+        return
+    recording.modules.add(name)
     if frames.is_users(outer, recording.namespace):
         recording.sought.add(name)

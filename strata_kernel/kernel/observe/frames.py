@@ -13,7 +13,7 @@ from strata_kernel.world.places import is_library
 THROUGH = frozenset({
     "os", "posixpath", "ntpath", "genericpath", "pathlib", "pathlib._local", "pathlib._abc", "pathlib._os",
     "glob", "fnmatch",
-    "shutil", "io", "_pyio", "codecs", "contextlib", "_collections_abc", "functools",
+    "shutil", "io", "_pyio", "codecs", "contextlib", "_collections_abc", "collections.abc", "functools",
     "importlib.metadata._collections",
 })  # fmt: skip
 #: Modules, by their first part, whose looks at files and variables are no business of the notebook.
@@ -25,6 +25,11 @@ MACHINERY = frozenset({
     "debugpy", "_pydevd_bundle", "pydevd", "_pydev_bundle", "matplotlib_inline", "stack_data", "executing",
     "asttokens", "jedi",
     "parso", "pygments", "prompt_toolkit", "pdb", "bdb", "strata_kernel", "ctypes", "faulthandler", "gettext",
+})  # fmt: skip
+#: Packages that the kernel runs on: what they import is theirs.
+_SERVING = frozenset({
+    "ipykernel", "jupyter_client", "jupyter_core", "traitlets", "zmq", "tornado", "comm", "debugpy", "stack_data",
+    "executing", "asttokens", "jedi", "parso", "pygments", "prompt_toolkit", "strata_kernel",
 })  # fmt: skip
 _IMPORTERS = frozenset({"_frozen_importlib", "_frozen_importlib_external", "importlib", "zipimport", "pkgutil"})
 #: Modules that read sources to show them.
@@ -52,6 +57,12 @@ def beyond(frame: FrameType | None, modules: Collection[str]) -> FrameType | Non
 def is_machinery(frame: FrameType | None) -> bool:
     """Tell whether the frame belongs to the import system, the kernel or a debugger."""
     return frame is None or first_part(module_of(frame)) in MACHINERY
+
+
+def is_kernels_import(frame: FrameType | None, name: str) -> bool:
+    """Tell whether the kernel imports the module for itself; IPython also imports what the user's magics name."""
+    importer = first_part(module_of(frame)) if frame is not None else ""
+    return importer in _SERVING or (importer == "IPython" and first_part(name) in MACHINERY)
 
 
 def is_importing(frame: FrameType | None) -> bool:

@@ -24,8 +24,16 @@ class Probe(NamedTuple):
     write: Callable[[Values], None]
 
 
+#: The environment as it was last read, raw and decoded: it hardly ever changes and is read twice a cell.
+_last_environment: tuple[dict[bytes, bytes], Values] = ({}, {})
+
+
 def _environment() -> Values:
-    return {os.fsdecode(k): os.fsdecode(v) for k, v in os.environ._data.items()}  # type: ignore[attr-defined]
+    global _last_environment
+    raw = os.environ._data  # type: ignore[attr-defined]
+    if raw != _last_environment[0]:
+        _last_environment = (dict(raw), {os.fsdecode(k): os.fsdecode(v) for k, v in raw.items()})
+    return dict(_last_environment[1])
 
 
 def _set_environment(values: Values) -> None:

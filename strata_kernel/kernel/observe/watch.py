@@ -12,6 +12,7 @@ from typing import Any
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.kernel.observe import active
+from strata_kernel.kernel.observe.generators import GENERATORS
 from strata_kernel.kernel.observe.observed import Observed as Seen
 from strata_kernel.kernel.observe.observer import Observer, import_hooks
 from strata_kernel.kernel.observe.process import ProcessState
@@ -32,8 +33,11 @@ class Watch:
         self.observer = Observer(world.files, ignored, world.modules.roots)
         self.process = ProcessState()
         self._before: Any = None
-        #: Files of the user's modules that are loaded, as they were when they were; None for all other modules.
-        self._loaded: dict[str, tuple[str, Stat | None] | None] = {}
+        #: Files of the user's modules that are loaded, as they were when they were.
+        self._local: dict[str, tuple[str, Stat | None]] = {}
+        #: All modules that were looked at, and by what it is told that none came since.
+        self._loaded: set[str] = set()
+        self._newest: tuple[int, str] = (0, "")
 
     def install(self) -> None:
         """Wrap what must be wrapped, once per process."""
@@ -48,7 +52,7 @@ class Watch:
         """Begin to record; local modules whose sources changed are unloaded first, to be read anew."""
         self._unload_outdated()
         self._before = self.process.snapshot()
-        self.observer.start(namespace)
+        self.observer.start(namespace, {u: s for u, s in self._before.items() if u in GENERATORS})
 
     def stop(self, candidates: Iterable[Any]) -> Observed:
         """End the recording; `candidates` are strings and paths in reach that may name files read natively."""
@@ -84,23 +88,30 @@ class Watch:
 
     def _note_loaded(self) -> None:
         """Note the files of the user's modules that are loaded, as they were when they were."""
+        # A module that is imported goes to the end of the table.
+        newest = (len(sys.modules), next(reversed(sys.modules)))
+        if newest == self._newest:
+            return
+        self._newest = newest
         roots = tuple(root + os.sep for root in self.world.modules.roots)
-        for name in sys.modules.keys() - self._loaded.keys():
-            if name.partition(".")[0] in _NOT_LOCAL:
-                self._loaded[name] = None
-                continue
+        new = sys.modules.keys() - self._loaded
+        self._loaded |= new
+        for name in new:
             path = getattr(sys.modules.get(name), "__file__", None)
-            local = isinstance(path, str) and path.startswith(roots) and not is_library(path)
-            self._loaded[name] = (path, stat_of(path)) if local and isinstance(path, str) else None
+            if not isinstance(path, str) or not path.startswith(roots) or is_library(path):
+                continue
+            if name.partition(".")[0] not in _NOT_LOCAL:
+                self._local[name] = (path, stat_of(path))
 
     def _unload_outdated(self) -> None:
         """Unload the modules whose files changed, and those that import them, so that an import reads them anew."""
-        changed = {name for name, known in self._loaded.items() if known is not None and stat_of(known[0]) != known[1]}
-        if not changed:
+        if all(stat_of(path) == stat for path, stat in self._local.values()):
             return
-        for name in [n for n, known in self._loaded.items() if known is not None]:
+        for name in self._local:
             sys.modules.pop(name, None)
-            del self._loaded[name]
+        self._loaded -= self._local.keys()
+        self._local.clear()
+        self._newest = (0, "")
         importlib.invalidate_caches()
 
 
