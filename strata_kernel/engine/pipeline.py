@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -95,9 +96,14 @@ class Pipeline:
         self.resolver = Resolver(session, self.placement, files, self._rerun)
         self.position: State = START
         self._bound = KEPT
+        # Unlike any other process's and any other run's, without asking the system for entropy at each.
+        self._prefix, self._runs = secrets.token_hex(8), itertools.count()
         self.listen: Listener = lambda cell_id, state, reasons: None
         self.show: Callable[[str, list[dict[str, Any]]], None] = lambda cell_id, outputs: None
         self.confirm: Callable[[list[Entry]], Awaitable[bool]] = _agreed
+
+    def _unique(self) -> str:
+        return f"{self._prefix}{next(self._runs):x}"
 
     async def run(self, index: int, *, force: bool = False) -> Outcome:
         """Serve or run the cell at a place of the document, after whatever above it is not up to date."""
@@ -219,7 +225,7 @@ class Pipeline:
                 self.publisher.wait([s.version for s in reach.slots.values() if s])
             before = note(reading, reach, state, self.placement)
             self.listen(cell.id, "running", ())
-            standing = self.placement.doubt(touchable(before, self.host), "run:" + secrets.token_hex(8))
+            standing = self.placement.doubt(touchable(before, self.host), "run:" + self._unique())
             self.host.observe()
             try:
                 ran = await self.host.execute(cell, audience)
@@ -258,7 +264,7 @@ class Pipeline:
         before = capture.before
         cell = before.reading.cell
         files = save_files(capture.seen, self.files, self.store, self.options.file_limit)
-        captured = finish(capture, files, twin, secrets.token_hex(8))
+        captured = finish(capture, files, twin, self._unique())
         manifest = msgspec.structs.replace(captured.manifest, created=time.time())
         if self.placement.tainted(before.state):
             text = "a change made to the process by a cell that is gone cannot be undone: restart the kernel"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -16,6 +17,8 @@ from strata_kernel.ports import Group, Store, Values
 IN_FLIGHT = 1 << 30
 INLINE = 2048
 OUTPUTS_INLINE = 16384
+#: Seconds that a job waits at most for a reply to be made first.
+GIVE_WAY = 0.03
 
 
 class Job(msgspec.Struct):
@@ -41,13 +44,16 @@ class Publisher:
         self._artifacts: dict[str, Artifact | None] = {}
         self._thread: threading.Thread | None = None
         self._warned = False
+        self._awaited = 0
         self.published: Callable[[Manifest], None] = lambda manifest: None
+        #: Whether a reply is being made, which writing would hold up.
+        self.hurried: Callable[[], bool] = lambda: False
 
     def submit(self, manifest: Manifest, groups: dict[int, Group]) -> None:
         """Queue a manifest; wait while more than the bound of live bytes is on its way."""
         size = sum(b.nbytes for g in groups.values() for b in g.buffers)
         with self._changed:
-            self._changed.wait_for(lambda: not self._bytes or self._bytes + size <= IN_FLIGHT)
+            self._until(lambda: not self._bytes or self._bytes + size <= IN_FLIGHT)
             self._bytes += size
             for index in groups:
                 version = manifest.units[index].version
@@ -65,18 +71,28 @@ class Publisher:
     def wait(self, versions: list[str]) -> None:
         """Wait until none of these units is being saved."""
         with self._changed:
-            self._changed.wait_for(lambda: not any(v in self._pending for v in versions))
+            self._until(lambda: not any(v in self._pending for v in versions))
+
+    def _until(self, predicate: Callable[[], bool]) -> None:
+        self._awaited += 1
+        try:
+            self._changed.wait_for(predicate)
+        finally:
+            self._awaited -= 1
 
     def drain(self) -> None:
         """Wait until all that was submitted is in the store, or given up."""
         if self._thread is not None and self._thread.is_alive():
+            self._awaited += 1
             self._jobs.put(None)
             self._thread.join()
             self._thread = None
+            self._awaited -= 1
 
     def _serve(self) -> None:
         self._exempt()
         while (job := self._jobs.get()) is not None:
+            self._give_way()
             try:
                 manifest = self._store_units(job)
                 self._store.publish(self._with_outputs(manifest))
@@ -85,6 +101,11 @@ class Publisher:
                 self._complain(error)
             finally:
                 self._done(job)
+
+    def _give_way(self) -> None:
+        deadline = time.monotonic() + GIVE_WAY
+        while self.hurried() and not self._awaited and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def _complain(self, error: StoreError) -> None:
         if not self._warned:

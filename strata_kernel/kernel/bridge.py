@@ -8,6 +8,7 @@ import re
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,7 @@ class Bridge:
         self.pipeline.show = kernel.show_elsewhere
         self.pipeline.confirm = self.confirm
         self.pipeline.publisher.published = self._published
+        self.pipeline.publisher.hurried = lambda: self.engaged
         self.order = Order(path)
         self.last: dict[str, Outcome] = {}
         self.view = View(self.parts.session(), self.session, self.order, self.last)
@@ -132,6 +134,12 @@ class Bridge:
         placement = self.pipeline.placement
         placement.doubt(set(self.host.names()), "doubt:" + secrets.token_hex(8))
         placement.contents.clear()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, so long at most, while the main thread makes a reply: that comes first."""
+        deadline = time.monotonic() + seconds
+        while self.engaged and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def _listen(self, cell_id: str, status: str, reasons: tuple[Reason, ...]) -> None:
         if cell_id != self.target:

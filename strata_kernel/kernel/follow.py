@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import queue
+import collections
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,9 @@ from strata_kernel.kernel.observe import active
 if TYPE_CHECKING:
     from strata_kernel.kernel.bridge import Bridge
 
-#: What changed within so many seconds is told at once.
+#: What changed within so many seconds is told at once: the state of the whole document, and that of one cell.
 QUIET = 0.05
+SOON = 0.01
 
 
 class Follower:
@@ -39,7 +40,8 @@ class Follower:
         #: Runs that were in the store before their cell's reply was made.
         self._stored: set[str] = set()
         self._saves = True
-        self._queue: queue.SimpleQueue[protocol.CellStatus | str] = queue.SimpleQueue()
+        self._words: collections.deque[protocol.CellStatus | str] = collections.deque()
+        self._woken = threading.Event()
         self._thread: threading.Thread | None = None
 
     def follow(self, comm: Any) -> None:
@@ -55,7 +57,7 @@ class Follower:
     def status(self, cell_id: str, state: str, reasons: tuple[Reason, ...]) -> None:
         """Tell everyone the state of one cell, soon."""
         if self.comms:
-            self._queue.put(protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons)))  # type: ignore[arg-type]
+            self._put(protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons)))  # type: ignore[arg-type]
 
     def ran(self, cell_id: str, outcome: Outcome, *, saving: bool) -> None:
         """Tell everyone how a run ended, and soon what follows for the other cells."""
@@ -68,10 +70,10 @@ class Follower:
         key = outcome.entry.manifest.key if saving and self._saves and outcome.entry.manifest else None
         with self._lock:
             if key is None or key in self._stored:
-                self._queue.put(final)
+                self._put(final)
             else:
                 self._saving[key] = final
-                self._queue.put(protocol.CellStatus(id=cell_id, state="saving", reasons=list(reasons)))
+                self._put(protocol.CellStatus(id=cell_id, state="saving", reasons=list(reasons)))
             self._stored.clear()
         self.changed()
 
@@ -82,7 +84,7 @@ class Follower:
         with self._lock:
             final = self._saving.pop(key, None)
             if final is not None:
-                self._queue.put(final)
+                self._put(final)
             else:
                 self._stored.add(key)
 
@@ -95,31 +97,45 @@ class Follower:
     def changed(self) -> None:
         """Tell everyone soon the graph, the state of every cell and what is wrong with any, as far as they changed."""
         if self.comms:
-            self._queue.put("changed")
+            self._put("changed")
 
     def close(self) -> None:
         """End the thread that tells."""
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._queue.put("end")
+            self._put("end")
             self._thread.join(1)
             self._thread = None
+
+    def _put(self, word: protocol.CellStatus | str) -> None:
+        self._words.append(word)
+        # To wake a thread costs more than all else here, and the one that is awake takes this too.
+        if not self._woken.is_set():
+            self._woken.set()
 
     def _follow(self) -> None:
         active.exempt_thread()
         due = False
         while True:
-            try:
-                word = self._queue.get(timeout=QUIET if due else None)
-            except queue.Empty:
+            if not self._woken.wait(QUIET if due else None):
                 due = False
                 self._guarded()
                 continue
-            if word == "end":
-                return
-            if isinstance(word, protocol.CellStatus):
-                self._tell(word)
-            else:
-                due = True
+            # What a cell is for less than a moment nobody sees, and telling it would hold up the cell.
+            time.sleep(SOON)
+            self.bridge.pause(SOON)
+            self._woken.clear()
+            held: dict[str, protocol.CellStatus] = {}
+            while self._words:
+                word = self._words.popleft()
+                if word == "end":
+                    return
+                if isinstance(word, protocol.CellStatus):
+                    held.pop(word.id, None)
+                    held[word.id] = word
+                else:
+                    due = True
+            for status in held.values():
+                self._tell(status)
 
     def _guarded(self) -> None:
         try:
@@ -127,17 +143,11 @@ class Follower:
         except Exception as error:  # the comm's boundary, on its way out
             self.bridge.kernel.log.exception("strata comm: %s", error)
 
-    def _pause(self) -> None:
-        # A reply that is being made comes first.
-        deadline = time.monotonic() + 0.5
-        while self.bridge.engaged and time.monotonic() < deadline:
-            time.sleep(0.002)
-
     def _refresh(self) -> None:
         if not self.comms:
             return
         revision = self.revision
-        entries = self.bridge.view.entries(self._pause)
+        entries = self.bridge.view.entries(lambda: self.bridge.pause(0.5))
         graph = protocol.encode(protocol.Graph(revision=revision, cells=report.graph(entries)))
         if graph != self._graph:
             self._graph = graph

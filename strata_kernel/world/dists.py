@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.world.files import YOUNG_NS
@@ -20,6 +21,7 @@ _REQUIRES = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def normalized(name: str) -> str:
     """Return the name of a distribution as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()

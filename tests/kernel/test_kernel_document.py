@@ -143,6 +143,7 @@ def test_told_while_a_cell_runs(frontend):
 def test_only_changes_are_told(frontend):
     front = frontend()
     cells = {f"c{i}": f"v{i} = {i}" for i in range(300)}
+    cells["c0"] = "import time\ntime.sleep(0.2)"
     front.document(**cells)
     told = front.quiet(2)
     assert len([d for d in told if d["type"] == "cell-status"]) == 300
