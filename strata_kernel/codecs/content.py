@@ -13,11 +13,11 @@ from strata_kernel.codecs.reach import Reached
 from strata_kernel.codecs.source import Definitions
 from strata_kernel.domain.digest import Plain, digest
 
-#: Set by the interpreter or derived from the rest, and not the same in every process.
+#: Set by the interpreter or derived from the rest, at different times and not the same in every process.
 _SKIPPED = frozenset(
     {
         "__dict__", "__weakref__", "_abc_impl", "__abstractmethods__", "__firstlineno__", "__static_attributes__",
-        "__subclasshook__", "__module__", "__qualname__",
+        "__subclasshook__", "__module__", "__qualname__", "__slotnames__", "__annotations_cache__",
     }
 )  # fmt: skip
 
@@ -47,12 +47,15 @@ def state_of(obj: Any) -> list[Any]:
     if not isinstance(obj, type):
         return [getattr(obj, "__dict__", {})]
     found: list[Any] = []
-    for name, value in list(vars(obj).items()):
-        if name in _SKIPPED:
-            continue
+    for _, value in _attributes(obj):
         inner = getattr(value, "__func__", value)
         found += state_of(inner) if isinstance(inner, types.FunctionType) else [value]
     return found
+
+
+def _attributes(cls: type) -> list[tuple[str, Any]]:
+    # Pickling an instance and asking for annotations leave their marks on a class: no change that a cell made.
+    return [(n, v) for n, v in vars(cls).items() if n not in _SKIPPED and not (n == "__annotations__" and not v)]
 
 
 def _state(obj: Any, definitions: Definitions, reach: Reached) -> Plain:
@@ -78,9 +81,7 @@ def _state(obj: Any, definitions: Definitions, reach: Reached) -> Plain:
 
 def _class(cls: type, definitions: Definitions, reach: Reached) -> Plain:
     parts: list[Plain] = [cls.__qualname__, [_part(base, cls, definitions, reach) for base in cls.__bases__]]
-    for name, value in list(vars(cls).items()):
-        if name in _SKIPPED:
-            continue
+    for name, value in _attributes(cls):
         if isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{name}":
             parts.append([name, _class(value, definitions, reach)])
         elif isinstance(value, types.GetSetDescriptorType | types.MemberDescriptorType):

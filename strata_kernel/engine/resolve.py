@@ -90,6 +90,7 @@ class Resolver:
         try:
             await self.bring(wanted, position)
         except (Drifted, CellFailed, StoreError):
+            self.placement.clear_to(position)
             self.load(wanted, position)
 
     def load(self, names: set[str], position: State) -> None:

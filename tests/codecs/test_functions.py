@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import linecache
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -161,6 +163,25 @@ def test_the_state_of_definitions(source: str, change: str, notebook: Notebook, 
     assert fingerprint(names(definitions, "A"), definitions) == unit.content
     notebook(change)
     assert fingerprint(names(definitions, "A"), definitions) != unit.content
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import pickle; pickle.dumps(A())",
+        "import copy; copy.deepcopy(A())",
+        "A.__annotations__",
+        "import typing; typing.get_type_hints(A)",
+    ],
+)
+def test_use_is_no_change_of_a_class(use: str, notebook: Notebook, definitions: Definitions) -> None:
+    notebook("class A:\n    def __init__(self): self.x = 1\n")
+    definitions.register(definitions.namespace["A"], "A", "v1")
+    before = fingerprint(names(definitions, "A"), definitions)
+    assert before
+    with suppress(pickle.PicklingError):  # what stands for the notebook's module here has no such class
+        notebook(use)
+    assert fingerprint(names(definitions, "A"), definitions) == before
 
 
 @pytest.mark.parametrize(
