@@ -56,7 +56,13 @@ class Parts:
 
         values = LiveValues(host.namespace)
         cache = self.settings.cache
-        options = Options(cache.min_runtime_ms, cache.file_limit_bytes, cache.cascade, cache.ask_above_seconds)
+        options = Options(
+            min_runtime_ms=cache.min_runtime_ms,
+            file_limit=cache.file_limit_bytes,
+            value_limit=cache.max_artifact_bytes,
+            cascade=cache.cascade,
+            ask_above_seconds=cache.ask_above_seconds,
+        )
         publisher = Publisher(self.store, values, warn, exempt)
         pipeline = Pipeline(self.session(), host, values, publisher, self.files, options)
         values.restore = pipeline.resolver.definition

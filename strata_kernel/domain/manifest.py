@@ -55,7 +55,8 @@ class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
     """A group of names that share mutable state, as one run left it.
 
     `version` is provenance; `content` is a digest of the values where known; `artifact` is absent when the unit is
-    recomputed instead, for `reason`. `lineage` is set for definitions: the version with which the object was made.
+    recomputed instead, for `reason`; `size` is told in bytes when that is the reason. `lineage` is set for definitions:
+    the version with which the object was made.
     """
 
     names: tuple[str, ...]
@@ -67,6 +68,7 @@ class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
     reach: Reach = Reach()
     lineage: str | None = None
     summary: dict[str, str] = {}
+    size: int = 0
 
 
 FactKind = Literal["file", "absent", "dir", "env", "module", "dist"]
@@ -93,13 +95,14 @@ FOLDER = "folder"
 class FileOutput(msgspec.Struct, frozen=True, omit_defaults=True):
     """A file or folder that the run left behind: `digest` is None when the run took it away, FOLDER for a folder.
 
-    `blob` is absent when the file was too large to be kept.
+    `blob` is absent when the file was too large to be kept; `size`, in bytes, says so.
     """
 
     path: str
     digest: str | None
     blob: Blob | None = None
     mode: int = 0o644
+    size: int = 0
 
 
 class Dependency(msgspec.Struct, frozen=True, omit_defaults=True):

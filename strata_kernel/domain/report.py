@@ -9,6 +9,7 @@ import msgspec
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.diagnostic import Diagnostic
+from strata_kernel.domain.manifest import Manifest
 
 SCHEMA_VERSION = 1
 
@@ -45,6 +46,18 @@ class LargeArtifact(msgspec.Struct, frozen=True, kw_only=True):
     limit_mb: float
     cell_id: str
     cell_name: str | None = None
+
+
+def large_artifacts(
+    manifest: Manifest, *, value_limit: int, file_limit: int, cell_id: str, cell_name: str | None
+) -> list[LargeArtifact]:
+    """Return what a run made that was too large to be kept; limits in bytes."""
+    found = [(", ".join(u.names), u.size, value_limit) for u in manifest.units if u.size]
+    found += [(f.path, f.size, file_limit) for f in manifest.files if f.size]
+    return [
+        LargeArtifact(path=p, size_mb=size / 1e6, limit_mb=limit / 1e6, cell_id=cell_id, cell_name=cell_name)
+        for p, size, limit in found
+    ]
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="summary"):

@@ -22,7 +22,7 @@ from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import CellFailed, Declined, StoreError
-from strata_kernel.ports import Files, Host, Ran, Store, Values
+from strata_kernel.ports import Files, Group, Host, Ran, Store, Values
 
 #: Values on the shelf and digests in memory from which on those that no place of the document prescribes are dropped.
 KEPT = 64
@@ -35,6 +35,7 @@ class Options(msgspec.Struct):
 
     min_runtime_ms: float = 5.0
     file_limit: int = 64 << 20
+    value_limit: int = 10_000_000_000
     cascade: str = "auto"
     ask_above_seconds: float = 30.0
 
@@ -269,12 +270,13 @@ class Pipeline:
         if self.placement.tainted(before.state):
             text = "a change made to the process by a cell that is gone cannot be undone: restart the kernel"
             manifest = msgspec.structs.replace(manifest, reasons=(*manifest.reasons, Reason("tainted", text)))
+        manifest, kept = self._keep(manifest, captured)
         self._put_in_place(manifest, captured, standing)
         after = advance(before.state, manifest, cell.id)
         entry = Entry(before.reading, before.state, manifest, after, manifest.reasons, closure=before.closure)
         self.session.entries[cell.id] = entry
         if audience != "nobody" or twin is None or twin.nonce != manifest.nonce:
-            self._publish(manifest, captured)
+            self._publish(manifest, kept)
         self._arrive(after)
         return Completed(entry, manifest, manifest.reasons)
 
@@ -306,21 +308,31 @@ class Pipeline:
         if name.startswith("effect:") and patches and None not in patches:
             self.placement.patches[name] = [p for p in patches if p is not None]
 
-    def _publish(self, manifest: Manifest, captured: Captured) -> None:
-        if any(r.code in NOT_PUBLISHED for r in manifest.reasons):
-            return
-        kept = captured.groups
+    def _keep(self, manifest: Manifest, captured: Captured) -> tuple[Manifest, dict[int, Group]]:
+        """Return the manifest with the reasons why values are not saved, and the groups that are."""
         # A display's id is made up anew by every run, and later cells update the display that is shown.
         unique = bool(manifest.nonce) or any(_display(o) for o in captured.outputs)
-        if manifest.seconds * 1000 < self.options.min_runtime_ms and not unique:
-            kept = {}
-            cheap = Reason("cheap", "cheaper to run than to restore")
-            units = tuple(
-                msgspec.structs.replace(u, reason=u.reason or cheap) if i in captured.groups else u
-                for i, u in enumerate(manifest.units)
-            )
-            manifest = msgspec.structs.replace(manifest, units=units)
-        self.publisher.submit(manifest, {i: g for i, g in kept.items() if g.reason is None})
+        cheap = manifest.seconds * 1000 < self.options.min_runtime_ms and not unique
+        units, kept = list(manifest.units), {}
+        for index, group in captured.groups.items():
+            size = len(group.stream) + sum(b.nbytes for b in group.buffers)
+            if group.reason is not None:
+                continue
+            if cheap:
+                reason = Reason("cheap", "cheaper to run than to restore")
+                units[index] = msgspec.structs.replace(units[index], reason=reason)
+            elif size > self.options.value_limit:
+                reason = Reason(
+                    "large", f"{size / 1e6:,.1f} MB are above the limit of {self.options.value_limit / 1e6:,.1f}"
+                )
+                units[index] = msgspec.structs.replace(units[index], reason=reason, size=size)
+            else:
+                kept[index] = group
+        return msgspec.structs.replace(manifest, units=tuple(units)), kept
+
+    def _publish(self, manifest: Manifest, kept: dict[int, Group]) -> None:
+        if not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
+            self.publisher.submit(manifest, kept)
 
 
 def _display(output: dict[str, Any]) -> bool:

@@ -62,16 +62,6 @@ class Session:
         here = {c.id for c in self.cells}
         self.entries = {i: e for i, e in self.entries.items() if i in here}
 
-    def locate(self, cell_id: str | None, source: str) -> int:
-        """Return the index of the cell that a client runs, adding it at the end when it is not in the document."""
-        for index, cell in enumerate(self.cells):
-            if cell.id == cell_id:
-                if cell.source != source:
-                    self.cells[index] = Cell(cell.id, source)
-                return index
-        self.cells.append(Cell(cell_id or f"run-{len(self.cells) + 1}", source))
-        return len(self.cells) - 1
-
     def state_before(self, index: int) -> State:
         """Return the state that document order prescribes before a cell, as far as it is known."""
         for cell in reversed(self.cells[:index]):
@@ -119,12 +109,7 @@ class Session:
 
     def _kept(self, old: Entry, cell: Cell, state: State, changed: set[str]) -> Entry | None:
         """Return the entry moved to this state, None when it must be looked up again."""
-        if (
-            old.manifest is None
-            or old.closure is None
-            or old.reading.cell != cell
-            or old.reading.policy.ttl is not None
-        ):
+        if old.manifest is None or old.closure is None or old.reading.cell != cell:
             return None
         if changed and self._reaches(old, changed):
             return None
@@ -166,6 +151,8 @@ class Session:
     def _stands(self, entry: Entry, state: State) -> bool:
         if entry.manifest is None:
             return entry.error is not None and all(self._moment.holds(f) for f in entry.facts)
+        if entry.reading.policy.ttl is not None:
+            return False  # its time may be up: looking it up tells
         broken = broken_facts(entry.manifest, state, self._moment)
         if not broken:
             return True

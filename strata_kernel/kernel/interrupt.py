@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from signal import default_int_handler
@@ -42,9 +43,12 @@ class Interrupts:
         """Let interrupts through at once, one that was noted before too."""
         self.check()
         before, self._held = self._held, False
+        # Not ours, whose frame would show in the traceback.
+        signal.signal(signal.SIGINT, default_int_handler)
         try:
             yield
         finally:
+            signal.signal(signal.SIGINT, self.handle)
             self._held = before
 
     def check(self) -> None:

@@ -110,7 +110,7 @@ class StrataKernel(LookingKernel):
             return self._blocked(error, code, request)
         except Exception as error:  # around the user's code: a fault of ours is none of the cell's
             return await self._despite(error, code, request)
-        self._decision = replies.describe(outcome)
+        self._decision = replies.describe(outcome, self.bridge.pipeline.options)
         if isinstance(outcome, Restored):
             return self._replay(outcome, code, request)
         return self.plain_reply

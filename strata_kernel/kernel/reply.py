@@ -5,15 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Cell, Reason
-from strata_kernel.engine.pipeline import Failed, Outcome, Restored
+from strata_kernel.domain.report import large_artifacts
+from strata_kernel.engine.pipeline import Failed, Options, Outcome, Restored
 from strata_kernel.errors import CellFailed, Declined, StoreError, StrataError
 from strata_kernel.kernel.host import Failure
 
 
-def describe(outcome: Outcome) -> dict[str, Any]:
+def describe(outcome: Outcome, options: Options) -> dict[str, Any]:
     """Return `execute_reply.metadata.strata` for what became of a cell."""
+    decision = _described(outcome)
+    manifest, reading = outcome.entry.manifest, outcome.entry.reading
+    if manifest is not None:
+        large = large_artifacts(
+            manifest,
+            value_limit=options.value_limit,
+            file_limit=options.file_limit,
+            cell_id=reading.cell.id,
+            cell_name=reading.label,
+        )
+        if large:
+            decision["large"] = msgspec.to_builtins(large)
+    return decision
+
+
+def _described(outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, Restored):
         saved = outcome.manifest.seconds
         return _decision("hit", outcome.manifest.reasons, key=outcome.manifest.key, saved=saved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tempfile
 import uuid
@@ -16,7 +17,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from strata_kernel.domain.cell import Reason
-from strata_kernel.domain.report import CellRecord, ErrorRecord
+from strata_kernel.domain.report import CellRecord, ErrorRecord, LargeArtifact
 from strata_kernel.errors import InvocationError
 from strata_kernel.protocol import TARGET, Document, Hello, encode
 from strata_kernel.runner.notebook import code_ids
@@ -24,6 +25,10 @@ from strata_kernel.runner.writing import load, write
 
 if TYPE_CHECKING:
     from strata_kernel.runner.runner import _Run
+
+
+#: Seconds that an interrupted run has to end.
+PATIENCE = 5.0
 
 
 class KernelPool:
@@ -40,11 +45,21 @@ class KernelPool:
         try:
             return self.loop.run_until_complete(task)
         except KeyboardInterrupt:
-            # The kernel got the same signal; it is given no further work and ended in order.
-            task.cancel()
-            self.loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+            run.interrupted = True
+            self.loop.run_until_complete(self._stop(task))
             self.close()
             raise
+
+    async def _stop(self, task: asyncio.Task[bool]) -> None:
+        """Interrupt the cell that runs and let the run come to its end; give up what does not within seconds."""
+        # They run in sessions of their own: what the terminal sends does not reach them.
+        await asyncio.gather(*(m.interrupt_kernel() for m in self._kernels.values()), return_exceptions=True)
+        with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError, Exception):  # what ends it is no news
+            await asyncio.wait_for(task, PATIENCE)
+        pending = asyncio.all_tasks() - {asyncio.current_task()}
+        for left in pending:
+            left.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
 
     async def _run(
         self, run: _Run, folder: Path, name: str, timeout: float | None, force: bool, wanted: set[str]
@@ -143,7 +158,9 @@ class Client(NotebookClient):  # type: ignore[misc]
             await self.km.interrupt_kernel()
             error = ErrorRecord("TimeoutError", str(failure).splitlines()[0], [])
         except DeadKernelError as failure:
-            error = ErrorRecord("DeadKernelError", str(failure), [])
+            # So nbclient takes the end of its own task.
+            stopped = self._job.interrupted
+            error = ErrorRecord("KeyboardInterrupt", "") if stopped else ErrorRecord("DeadKernelError", str(failure))
         cell.execution_count = self._answer.get("content", {}).get("execution_count", cell.get("execution_count"))
         elapsed = (asyncio.get_running_loop().time() - start) * 1000
         self._job.record(self._record(error, elapsed))
@@ -155,6 +172,7 @@ class Client(NotebookClient):  # type: ignore[misc]
 
     def _record(self, error: ErrorRecord | None, elapsed: float) -> CellRecord:
         decision = self._answer.get("metadata", {}).get("strata") or {}
+        self._job.large += [LargeArtifact(**large) for large in decision.get("large", [])]
         status = "error" if error else "cached" if decision.get("status") == "hit" else "ok"
         return CellRecord(
             cell_id=self._cell_id,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from strata_kernel.domain.cell import Reason
-from strata_kernel.domain.report import CellRecord, RunReport, Standing, summarize
+from strata_kernel.domain.report import CellRecord, LargeArtifact, RunReport, Standing, large_artifacts, summarize
 from strata_kernel.domain.state import advance
 from strata_kernel.engine import report
 from strata_kernel.engine.session import Entry, Session
@@ -111,6 +111,7 @@ class Runner:
             run.records,
             (time.perf_counter() - start) * 1000,
             complete=complete,
+            large=run.large,
             diagnostics=[*parts.diagnostics, *run.diagnostics()],
         )
 
@@ -152,6 +153,8 @@ class _Run:
         self.session: Session = parts.session()
         self.session.document(notebook.cells)
         self.records: list[CellRecord] = []
+        self.large: list[LargeArtifact] = []
+        self.interrupted = False
 
     def record(self, record: CellRecord) -> None:
         """Keep a record and pass it on."""
@@ -181,7 +184,16 @@ class _Run:
             from strata_kernel.runner.writing import write_served
 
             write_served(self.notebook, [e for e, _ in entries], self.parts.store, self.output)
+        cache = self.parts.settings.cache
         for entry, seconds in entries:
+            assert entry.manifest is not None
+            self.large += large_artifacts(
+                entry.manifest,
+                value_limit=cache.max_artifact_bytes,
+                file_limit=cache.file_limit_bytes,
+                cell_id=entry.reading.cell.id,
+                cell_name=entry.reading.label,
+            )
             self.record(served_record(entry, seconds))
         return True
 

@@ -40,7 +40,7 @@ class LocalFiles:
             with open(path, "rb") as file:
                 blob = blobs.put(_pieces(file))
             digest = blob.hash
-        return FileOutput(path, digest, blob, stat.S_IMODE(found.st_mode))
+        return FileOutput(path, digest, blob, stat.S_IMODE(found.st_mode), 0 if blob else found.st_size)
 
     def restore(self, output: FileOutput, blobs: Blobs) -> None:
         """Put the file back as it was, or take it away when the run had deleted it; raise StoreError."""
