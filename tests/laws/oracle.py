@@ -83,6 +83,7 @@ class Verdict:
             return
         self.error = tuple(answer["error"]) if answer["error"] else None
         self.files = answer["files"]
+        self.files_before = answer["before"]  # as the last cell found them; None when it was not reached
         self.repeatable = answer.get("repeatable", True)
         world = answer["world"]
         self.described = json.loads(plain(json.dumps(answer["described"]), world))
