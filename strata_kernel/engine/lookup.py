@@ -119,6 +119,8 @@ def _say(fact: Fact) -> str:
             return f"file {fact.name} appeared"
         case "dir":
             return f"folder {fact.name} changed"
+        case "cwd":
+            return "its relative paths start from another folder"
         case "env":
             return f"environment variable {fact.name} changed"
         case "module":

@@ -19,6 +19,7 @@ class LocalWorld:
         self, roots: Sequence[str], environ: Mapping[str, str] | None = None, path: Sequence[str] | None = None
     ) -> None:
         self.files = Files()
+        self.start = os.getcwd()
         self.environment = Environment(dict(os.environ) if environ is None else environ)
         self.modules = LocalModules(roots, path)
         self.distributions = Distributions(path)
@@ -32,6 +33,8 @@ class LocalWorld:
                 return None if os.path.lexists(name) else Fact("absent", name)
             case "dir":
                 return self.files.observe_dir(name)
+            case "cwd":
+                return Fact("cwd", name, self.start)
             case "env":
                 return self.environment.observe(name)
             case "module":
