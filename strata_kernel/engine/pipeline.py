@@ -94,12 +94,16 @@ class Pipeline:
         self.placement.saved = publisher.artifact
         self.resolver = Resolver(session, self.placement, files, self._rerun)
         self.position: State = START
+        #: The cell after which the process stands.
+        self.at = ""
         self.listen: Listener = lambda cell_id, state, reasons: None
         self.show: Callable[[str, list[dict[str, Any]]], None] = lambda cell_id, outputs: None
         self.confirm: Callable[[list[Entry]], Awaitable[bool]] = _agreed
 
     async def run(self, index: int, *, force: bool = False) -> Outcome:
         """Serve or run the cell at a place of the document, after whatever above it is not up to date."""
+        self.session.turn += 1
+        self.at = self.session.cells[index].id
         for _ in range(len(self.session.cells)):
             try:
                 return await self._run(index, force=force)
@@ -110,6 +114,7 @@ class Pipeline:
 
     async def _run(self, index: int, *, force: bool) -> Outcome:
         state = await self._above(index)
+        self.resolver.prepare_files(state)
         entry = self.session.look(self.session.cells[index], state)
         reasons = (Reason("forced", "forced"),) if force else entry.reasons
         if not force and entry.manifest is not None:
@@ -126,9 +131,33 @@ class Pipeline:
         """Bring variables of the current position into the namespace, running producers where there is no other way."""
         position = self.position
         try:
-            await self.resolver.fetch(names, position)
+            drifted = False
+            for _ in range(len(self.session.cells)):
+                try:
+                    if drifted:
+                        position = await self._caught_up(position)
+                    await self.resolver.fetch(names, position)
+                    return
+                except Drifted:
+                    drifted = True
+            self.resolver.load(names, position)
+        except (CellFailed, Declined, StoreError):
+            self.resolver.load(names, position)
         finally:
             self.position = position
+
+    async def _caught_up(self, position: State) -> State:
+        """Return the current position anew after a value above it came out different."""
+        self.session.readvance()
+        places = [c.id for c in self.session.cells]
+        if self.at not in places:
+            return position
+        place = places.index(self.at)
+        state = await self._above(place)
+        entry = self.session.current(self.session.cells[place], state, self.resolver.prepare_files)
+        if entry.manifest is None and self.session.ordered:
+            entry = await self._run_stale(place, state, entry.reading)
+        return entry.after
 
     def load(self, names: set[str]) -> None:
         """Bring variables of the current position into the namespace, as far as that needs no cell to run."""
@@ -143,7 +172,7 @@ class Pipeline:
         agreed = self.options.cascade != "off"
         asked = False
         for place in range(index):
-            entry = self.session.current(self.session.cells[place], state)
+            entry = self.session.current(self.session.cells[place], state, self.resolver.prepare_files)
             if agreed and self._must_run(entry, target):
                 if not asked:
                     asked = True
@@ -224,6 +253,7 @@ class Pipeline:
             if audience == "cell":
                 self.show(cell.id, ran.outputs)
             if ran.error is not None:
+                self.session.settle((*seen.written, *seen.made, *seen.deleted))
                 return self._failed(before, ran, facts(before, seen, self.session.world))
             seen.facts = facts(before, seen, self.session.world)
             capture = Capture(before, ran, seen, self.host, self.values)
@@ -261,7 +291,10 @@ class Pipeline:
         self._put_in_place(manifest, captured, standing)
         after = advance(before.state, manifest, cell.id)
         entry = Entry(before.reading, before.state, manifest, after, manifest.reasons, closure=before.closure)
+        entry.turn = self.session.turn
         self.session.entries[cell.id] = entry
+        if files:
+            self.session.settle(f.path for f in files)
         if audience != "nobody" or twin is None or twin.nonce != manifest.nonce:
             self._publish(manifest, captured)
         self._arrive(after)
@@ -280,7 +313,9 @@ class Pipeline:
         """Record the versions that now stand in the process, and the digests by which later changes are told."""
         placement = self.placement
         placement.names = {n: v for n, v in standing.items() if n in self.host.namespace}
+        placement.retire(captured.replaced, [u.version for u in manifest.units])
         for index, unit in enumerate(manifest.units):
+            placement.note(unit)
             for name in unit.names:
                 if hidden(name):
                     placement.note_hidden(name, unit)

@@ -79,6 +79,7 @@ class Verdict:
 
     def __init__(self, answer):
         self.broken = answer.get("broken")
+        self.endless = self.broken in ("timeout", "the process died", "the oracle did not answer")
         if self.broken:
             return
         self.error = tuple(answer["error"]) if answer["error"] else None

@@ -69,6 +69,9 @@ class Match(Stage):
         if self.mode == FRESH_EVERY_RUN:
             self.on_restart()
         self.verdict, self.upto = self.ask(), None
+        if self.verdict.endless:
+            self.played.undecided += 1
+            return
         error = self.run_cells(self.front, self.cells)
         self.judge_run(self.front, error)
 
@@ -120,6 +123,9 @@ class Match(Stage):
         if i >= len(self.cells) or self.mode == FRESH_EVERY_RUN:
             return
         self.verdict, self.upto = self.ask(i), i
+        if self.verdict.endless:
+            self.played.undecided += 1
+            return
         error = self.execute(self.front, self.front.ids[i], self.cells[i])
         above = not self.verdict.broken and self.verdict.error and self.verdict.error[0] < i
         if self.verdict.broken or above or not self.verdict.repeatable:
@@ -159,6 +165,9 @@ class Match(Stage):
     def on_second(self):
         """A second kernel on the same store runs the same document in its own copy of the world, interleaved with the first."""
         if self.mode == FRESH_EVERY_RUN:
+            return
+        if self.ask().endless:
+            self.played.undecided += 1
             return
         world = self.home / f"second{self.step}" / self.world.name
         shutil.copytree(self.world, world)

@@ -24,7 +24,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
 
-TIMEOUT = 15
+TIMEOUT = 5
 EVENTS = []
 
 
