@@ -213,8 +213,9 @@ class Pipeline:
         outputs = manifest.outputs
         if not isinstance(outputs, list):
             outputs = msgspec.json.decode(bytes(self.store.get(outputs)), type=list[dict[str, Any]])
-        self.resolver.restore_files(entry.after)
+        # Known before its files come back, so that what they change is no change of the world to it.
         self.session.entries[entry.reading.cell.id] = entry
+        self.resolver.restore_files(entry.after)
         self._arrive(entry.after)
         self.store.used(manifest)
         return Restored(entry, manifest, outputs)
