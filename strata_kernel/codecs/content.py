@@ -118,7 +118,7 @@ class _Digester(UnitPickler):
         except Refused:
             if not isinstance(obj, types.FunctionType):
                 raise
-            # Made by `exec` in globals of its own, as a named tuple's constructor is: they hold what its maker put there.
+            # Made by `exec` in globals of its own, as a named tuple's constructor is: they are its maker's.
             state = (obj.__defaults__, obj.__kwdefaults__, dict(vars(obj)))
             return types.FunctionType, (obj.__code__, obj.__qualname__, obj.__closure__), state
 

@@ -178,6 +178,8 @@ class Capture:
     def _value_units(self, rest: dict[str, Any]) -> None:
         namespace = self.host.namespace
         reached = {n for names in self.before.reference for n in names if n in namespace and n not in rest}
+        for name in [n for n, v in rest.items() if isinstance(v, types.ModuleType)]:
+            self.units.append(module_unit(self.key, name, rest.pop(name)))
         for name, value in rest.items():
             # A class that is no statement of its own still is referred to, never copied.
             own = isinstance(value, type) and getattr(value, "__module__", None) == "__main__"
@@ -268,7 +270,19 @@ class Capture:
             unit = roots.get(chain.root) or (slot.unit if slot else None)
             if lasting(chain, unit):
                 found.append(_written(chain))
+        stores = self.analysis.stores
+        for unit in self.units:
+            if unit.reason is not None and unit.reason.code == "module state" and not stores.issuperset(unit.names):
+                found.append(f"changes what {unit.reason.name} may share with its names")
         return tuple(dict.fromkeys(found))
+
+
+def module_unit(key: str, name: str, value: types.ModuleType) -> Unit:
+    """Return the unit of a module that came into the name by more than a plain import."""
+    record = {"module": value.__name__, "attribute": None, "name": name}
+    artifact = Artifact("import", inline=msgspec.json.encode(record))
+    version = provenance.version(key=key, names=[name])
+    return Unit((name,), version, "module", artifact=artifact, summary={name: value.__name__})
 
 
 def register(capture: Capture, value: Any, name: str, lineage: str) -> None:

@@ -9,7 +9,7 @@ from strata_kernel.domain.manifest import FOLDER, FileOutput, Manifest
 from strata_kernel.domain.state import LAST_RESULT, State, hidden, with_definitions
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
-from strata_kernel.errors import CellFailed, StoreError
+from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Host, Store
 
 #: Runs the cell at an index again, after a state, repeating a run; returns its entry, or raises CellFailed.
