@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -58,8 +58,8 @@ class World(Protocol):
         """Return the fact as it holds now, None when it cannot be told."""
         ...
 
-    def holds_but_for(self, fact: Fact, own: Mapping[str, str | None]) -> bool:
-        """Tell whether a broken fact is broken only by files that the notebook itself left, by path and digest."""
+    def sight(self, fact: Fact) -> str:
+        """Return a digest of what stands now where a fact about a file or a folder looked."""
         ...
 
     def facts_of(self, modules: Iterable[str]) -> tuple[Fact, ...]:
@@ -105,6 +105,14 @@ class Values(Protocol):
 
     def lineage(self, value: Any) -> str | None:
         """Return the lineage of a definition that is known, None for other values."""
+        ...
+
+    def live(self, name: str, lineage: str) -> object | None:
+        """Return the object that stands for a definition, None when there is none."""
+        ...
+
+    def retire(self, name: str, lineage: str) -> None:
+        """Let no object stand for the definition any more; what refers to the one that did has been taken away."""
         ...
 
     def define(self, source: str, name: str, line: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Iterable
 from typing import Any
@@ -10,6 +11,7 @@ import xxhash
 
 from strata_kernel.codecs.pickle import UnitPickler
 from strata_kernel.codecs.reach import Reached
+from strata_kernel.codecs.refuse import Refused
 from strata_kernel.codecs.source import Definitions
 from strata_kernel.domain.digest import Plain, digest
 
@@ -69,6 +71,9 @@ def _state(obj: Any, definitions: Definitions, reach: Reached) -> Plain:
         parts.append(_function(wrapped, obj, definitions, reach))
     for name, value in sorted(getattr(obj, "__dict__", {}).items()):
         parts.append([str(name), _part(value, obj, definitions, reach)])
+    if isinstance(obj, functools._lru_cache_wrapper):
+        # What it has cached shows only in how often it was asked.
+        parts.append(list(obj.cache_info()))
     if isinstance(wrapped, types.FunctionType):
         return parts
     try:
@@ -101,9 +106,27 @@ def _function(func: types.FunctionType, owner: object, definitions: Definitions,
     return [_part(part, owner, definitions, reach) for part in parts]
 
 
+class _Digester(UnitPickler):
+    """Writes what is only digested, never loaded: more can be told apart than can be stored."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if obj is self.trace.owner:
+            return _Digester, ()
+        if type(obj) is types.MappingProxyType:
+            return dict, (dict(obj),)
+        try:
+            return super().reducer_override(obj)
+        except Refused:
+            if not isinstance(obj, types.FunctionType):
+                raise
+            # Made by `exec` in globals of its own, as a named tuple's constructor is: they are its maker's.
+            state = (obj.__defaults__, obj.__kwdefaults__, dict(vars(obj)))
+            return types.FunctionType, (obj.__code__, obj.__qualname__, obj.__closure__), state
+
+
 def _part(value: object, owner: object, definitions: Definitions, reach: Reached) -> Plain:
     """Return a digest of one part; what cannot be encoded counts by its identity in this process."""
-    pickler = UnitPickler(definitions)
+    pickler = _Digester(definitions)
     pickler.trace.owner, pickler.trace.reach = owner, reach
     try:
         if isinstance(value, types.FunctionType) and definitions.reference(value) is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -114,6 +116,30 @@ def _live() -> Iterator[tuple[Any, tuple[str, str]]]:
         target = getattr(owner, path, None) if owner is not None else None
         if target is not None:
             yield target, (module, path)
+
+
+def module_state() -> dict[int, str]:
+    """Return the containers that the user's own modules hold as globals, by identity: values may share them."""
+    found: dict[int, str] = {}
+    for name in _local_modules(len(sys.modules)):
+        for key, value in list(vars(sys.modules[name]).items()) if name in sys.modules else ():
+            if type(value) in (list, dict, set, bytearray) and not key.startswith("__"):
+                found[id(value)] = f"{name}.{key}"
+    return found
+
+
+@lru_cache(maxsize=1)
+def _local_modules(_: int) -> tuple[str, ...]:
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    library = tuple(folder + os.sep for folder in folders if folder)
+    found = []
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str) or name.partition(".")[0] in ("__main__", "__mp_main__", "strata_kernel"):
+            continue
+        if not file.startswith(library) and "site-packages" not in file and "dist-packages" not in file:
+            found.append(name)
+    return tuple(found)
 
 
 def live_lists() -> dict[int, str]:

@@ -50,15 +50,21 @@ class Definitions:
         return known[1:] if known is not None else None
 
     def resolve(self, name: str, lineage: str) -> object:
-        """Return the definition, asking the loader for one that is not live; raise CodecError."""
-        found = self._by_key.get((name, lineage))
+        """Return the definition, first as the loader brings it to its place in the document; raise CodecError."""
+        found = self.loader(name, lineage) if self.loader is not None else None
+        if found is None:
+            found = self._by_key.get((name, lineage))
         if found is not None:
             return found
-        if self.loader is not None:
-            found = self.loader(name, lineage)
-            if found is not None:
-                return self._by_key.get((name, lineage), found)
         raise CodecError(f"the definition of `{name}` is not available", code="definition")
+
+    def live(self, name: str, lineage: str) -> object | None:
+        """Return the object that stands for the definition."""
+        return self._by_key.get((name, lineage))
+
+    def retire(self, name: str, lineage: str) -> None:
+        """Let no object stand for the definition any more; the one that did is still known for what it was."""
+        self._by_key.pop((name, lineage), None)
 
     def forget(self, keep: Iterable[tuple[str, str]]) -> None:
         """Drop the definitions other than these, e.g. after a reset of the namespace."""

@@ -14,7 +14,7 @@ from strata_kernel.codecs.content import definition_content, state_of, unit_cont
 from strata_kernel.codecs.functions import goes_by_reference
 from strata_kernel.codecs.immutable import ATOMS, is_immutable, shareable
 from strata_kernel.codecs.pickle import UnitPickler, decode, encode, root
-from strata_kernel.codecs.refuse import Refused, live_lists, process_wide, shown
+from strata_kernel.codecs.refuse import Refused, live_lists, module_state, process_wide, shown
 from strata_kernel.codecs.source import Definitions
 from strata_kernel.codecs.summary import summarise
 from strata_kernel.codecs.trace import Span, components, guarded
@@ -74,6 +74,9 @@ def group(values: dict[str, object], definitions: Definitions) -> list[Group]:
         text = f"{', '.join(f'`{n}`' for n in sorted(caught))} share state with a definition"
         groups.append(_finish(_Try(caught, definitions, Reason("unpicklable", text, name=min(caught)))))
         tries = [a for a in tries if not tangle & a.values.keys()]
+    if tries and (owned := module_state()):
+        for attempt in tries:
+            attempt.refuse_shared(owned)
     for members in _partition(tries, definitions):
         attempt = members[0]
         if len(members) > 1:
@@ -160,6 +163,15 @@ class _Try:
                 found = {**found, **{key: (0, owner) for key, owner in self.pickler.trace.owners.items()}}
             return found
         return _walk(list(self.values.values()), definitions) if self.reason is not None else {}
+
+    def refuse_shared(self, owned: dict[int, str]) -> None:
+        """Give up the stored form where the names share a global of the user's module: it would be a copy."""
+        shared = self.pickler.objects().keys() & owned.keys() if self.pickler is not None else set()
+        if shared:
+            place = owned[min(shared)]
+            names = ", ".join(f"`{name}`" for name in sorted(self.values))
+            self.reason = Reason("module state", f"{names} shares {place}", name=place)
+            self.stream, self.buffers = b"", []
 
     @property
     def spans(self) -> list[Span]:

@@ -59,6 +59,14 @@ class LiveValues:
         known = self.definitions.reference(value)
         return known[1] if known else None
 
+    def live(self, name: str, lineage: str) -> object | None:
+        """Return the object that stands for a definition, None when there is none."""
+        return self.definitions.live(name, lineage)
+
+    def retire(self, name: str, lineage: str) -> None:
+        """Let no object stand for the definition any more."""
+        self.definitions.retire(name, lineage)
+
     def define(self, source: str, name: str, line: int) -> Any:
         """Execute a definition in the live namespace and return what it makes, leaving the name as it was."""
         try:

@@ -99,6 +99,8 @@ class _Found:
         self.future = sorted(future)
         self.definitions: dict[str, Definition] = {}
         self.imports: dict[str, Import] = {}
+        #: How often a name is bound by one and the same import.
+        self.imported: dict[str, int] = {}
 
     def suite(self, body: Sequence[ast.stmt], text: str, encoded: Sequence[bytes]) -> None:
         """Walk top-level statements; the code inside of a timing magic counts as top-level too."""
@@ -137,18 +139,24 @@ class _Found:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 name = alias.asname or alias.name.partition(".")[0]
-                self.imports[name] = Import(name, alias.name if alias.asname else name, None)
+                self._bind(Import(name, alias.name if alias.asname else name, None))
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
                 name = alias.asname or alias.name
-                self.imports[name] = Import(name, node.module, alias.name)
+                self._bind(Import(name, node.module, alias.name))
+
+    def _bind(self, found: Import) -> None:
+        same = self.imports.get(found.name) == found
+        self.imported[found.name] = self.imported[found.name] + 1 if same else 1
+        self.imports[found.name] = found
 
     def analysis(self, code: str, result: bool) -> Analysis:
         """Return the facts of the whole cell."""
         walk, facts = self.walk, self.walk.facts
         ready = (list(facts.frozen), list(facts.always))
         walk.charge()
-        once = {name for name, times in facts.bound.items() if times == 1} - facts.deletes
+        gone = facts.deletes
+        once = {name for name, times in facts.bound.items() if times == 1} - gone
         stores = facts.stores - (facts.gone - facts.lasting)
         order = [name for name in facts.order if name in stores]
         return Analysis(
@@ -158,7 +166,7 @@ class _Found:
             unsure=frozenset(stores - walk.assigned | stores & facts.deletes),
             deletes=frozenset(facts.deletes),
             definitions={name: each for name, each in self.definitions.items() if name in once},
-            imports={name: each for name, each in self.imports.items() if name in once},
+            imports={n: i for n, i in self.imports.items() if facts.bound[n] == self.imported[n] and n not in gone},
             modules=frozenset(facts.modules),
             mentions=frozenset(facts.mentions),
             paths=frozenset(facts.paths),

@@ -85,6 +85,8 @@ def closure(analysis: Analysis, state: State) -> Closure:
         found[name] = slot
         if slot.unit.kind == "module":
             pending.extend(submodules)
+        # Names that share the unit's state: a write through one of them is a write of all that are there.
+        pending.extend(n for n in slot.unit.names if n != name and n in state and state[n].version == slot.version)
         reach = slot.unit.reach
         effects.extend(reach.effects)
         pending.extend(reach.names)

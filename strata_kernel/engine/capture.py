@@ -30,6 +30,8 @@ class Captured(msgspec.Struct):
     groups: dict[int, Group]
     patches: list[Patch | None]
     outputs: list[dict[str, Any]]
+    #: Definitions, by name and lineage, for which another object stood before the run.
+    replaced: frozenset[tuple[str, str]] = frozenset()
 
 
 class Capture:
@@ -48,6 +50,7 @@ class Capture:
         self.nonce = ""
         self.units: list[Unit] = []
         self.groups: dict[int, Group] = {}
+        self.replaced: set[tuple[str, str]] = set()
 
     def _reasons(self) -> tuple[Reason, ...]:
         found = {(r.code, r.text): r for r in (*self.analysis.frozen, *self.analysis.always, *self.seen.reasons)}
@@ -158,12 +161,13 @@ class Capture:
             version = provenance.defined(code=definition.digest, evaluates=evaluates)
             source = Source(definition.source, definition.line, {n: v for n, v in evaluates.items() if v})
             artifact = Artifact("source", inline=msgspec.json.encode(source))
-        self.values.register(rest[name], name, version)
+        register(self, rest[name], name, version)
         groups = self.values.group({name: rest.pop(name)})
         reach = Reach(
             names=tuple(sorted(definition.free | definition.evaluates)),
             mentions=tuple(sorted(definition.mentions)),
             effects=definition.effects,
+            definitions=tuple(d for g in groups for d in g.reach.definitions if d != (name, version)),
             opaque=definition.opaque,
         )
         content = groups[0].content if groups else None
@@ -174,11 +178,13 @@ class Capture:
     def _value_units(self, rest: dict[str, Any]) -> None:
         namespace = self.host.namespace
         reached = {n for names in self.before.reference for n in names if n in namespace and n not in rest}
+        for name in [n for n, v in rest.items() if isinstance(v, types.ModuleType)]:
+            self.units.append(module_unit(self.key, name, rest.pop(name)))
         for name, value in rest.items():
             # A class that is no statement of its own still is referred to, never copied.
             own = isinstance(value, type) and getattr(value, "__module__", None) == "__main__"
             if own and self.values.lineage(value) is None:
-                self.values.register(value, name, provenance.version(key=self.key, names=[name]))
+                register(self, value, name, provenance.version(key=self.key, names=[name]))
         # Definitions of this run take part, for what they share with values.
         made = {u.names for u in self.units if u.kind == "definition"}
         values = {n: namespace[n] for n in (*rest, *reached, *(n for names in made for n in names)) if n in namespace}
@@ -264,7 +270,27 @@ class Capture:
             unit = roots.get(chain.root) or (slot.unit if slot else None)
             if lasting(chain, unit):
                 found.append(_written(chain))
+        stores = self.analysis.stores
+        for unit in self.units:
+            if unit.reason is not None and unit.reason.code == "module state" and not stores.issuperset(unit.names):
+                found.append(f"changes what {unit.reason.name} may share with its names")
         return tuple(dict.fromkeys(found))
+
+
+def module_unit(key: str, name: str, value: types.ModuleType) -> Unit:
+    """Return the unit of a module that came into the name by more than a plain import."""
+    record = {"module": value.__name__, "attribute": None, "name": name}
+    artifact = Artifact("import", inline=msgspec.json.encode(record))
+    version = provenance.version(key=key, names=[name])
+    return Unit((name,), version, "module", artifact=artifact, summary={name: value.__name__})
+
+
+def register(capture: Capture, value: Any, name: str, lineage: str) -> None:
+    """Make a definition of the run known, and note when another object stood for it."""
+    former = capture.values.live(name, lineage)
+    if former is not None and former is not value:
+        capture.replaced.add((name, lineage))
+    capture.values.register(value, name, lineage)
 
 
 def _written(chain: Chain) -> str:
@@ -280,9 +306,12 @@ def facts_of(root: str, facts: Iterable[Fact]) -> list[Fact]:
 def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | None, nonce: str) -> Captured:
     """Settle the versions: an equal earlier run under the same key keeps its own, a different one gets a nonce."""
     units, groups = capture.collect()
-    if twin is not None and _same(units, twin.units, undetermined=capture.undetermined):
-        theirs = {u.names: u for u in twin.units}
-        units = [_as(u, theirs[u.names]) for u in units]
+    key, facts = capture.key, capture.seen.facts
+    if twin is not None and _repeats(capture, twin) and _same(units, twin.units, undetermined=capture.undetermined):
+        # Facts about libraries depend on who imports them first in a process: the run that is repeated keeps its own.
+        key, facts = twin.key, twin.facts
+        theirs = {_role(u): u for u in twin.units}
+        units = [_as(u, theirs[_role(u)]) for u in units]
         groups = {i: g for i, g in groups.items() if units[i].artifact is None}
         nonce = twin.nonce
     elif twin is not None or capture.undetermined:
@@ -291,9 +320,9 @@ def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | Non
         nonce = ""
     manifest = Manifest(
         program=capture.before.reading.program,
-        key=capture.key,
+        key=key,
         reads=capture.reads,
-        facts=capture.seen.facts,
+        facts=facts,
         units=tuple(units),
         deletes=capture.deletes(),
         files=files,
@@ -305,20 +334,37 @@ def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | Non
         seconds=capture.ran.seconds,
         source=capture.before.reading.cell.source,
     )
-    return Captured(manifest, groups, capture.undoable(), capture.ran.outputs)
+    return Captured(manifest, groups, capture.undoable(), capture.ran.outputs, frozenset(capture.replaced))
+
+
+def _repeats(capture: Capture, twin: Manifest) -> bool:
+    """Tell whether the run depended on nothing that is known to differ from what the other one depended on."""
+    if capture.key == twin.key:
+        return True
+    known = {(f.kind, f.name): f.digest for f in twin.facts}
+    reads = {n: d.version for n, d in twin.reads.items()}
+    return reads == {n: d.version for n, d in capture.reads.items()} and all(
+        known.get((f.kind, f.name), f.digest) == f.digest for f in capture.seen.facts
+    )
+
+
+def _role(unit: Unit) -> tuple[str, ...]:
+    """Return the names of a unit, by which it is the same in two runs; effects are named by the key."""
+    return ("effect:",) if unit.names[0].startswith("effect:") else unit.names
 
 
 def _same(mine: list[Unit], theirs: tuple[Unit, ...], *, undetermined: bool) -> bool:
-    if {u.names for u in mine} != {u.names for u in theirs}:
+    others = {_role(u): u for u in theirs}
+    if {_role(u) for u in mine} != others.keys():
         return False
-    others = {u.names: u for u in theirs}
     if undetermined and any(u.content is None and u.kind == "value" for u in mine):
         return False
-    return all(u.content == others[u.names].content for u in mine)
+    return all(u.content == others[_role(u)].content for u in mine)
 
 
 def _as(unit: Unit, other: Unit) -> Unit:
-    return msgspec.structs.replace(unit, version=other.version, artifact=unit.artifact or other.artifact)
+    artifact = unit.artifact or other.artifact
+    return msgspec.structs.replace(unit, names=other.names, version=other.version, artifact=artifact)
 
 
 def _with_nonce(unit: Unit, key: str, nonce: str) -> Unit:

@@ -109,8 +109,13 @@ def _compare(name: str, wanted: Dependency, state: State) -> str:
 
 
 def broken_facts(manifest: Manifest, state: State, world: Moment) -> list[Reason]:
+    """Return in words which of the recorded facts do not hold."""
+    return [Reason(fact.kind, _say(fact), name=fact.name) for fact in broken(manifest, state, world)]
+
+
+def broken(manifest: Manifest, state: State, world: Moment) -> list[Fact]:
     """Return which of the recorded facts do not hold, files that the notebook itself writes taken from the state."""
-    return [Reason(fact.kind, _say(fact), name=fact.name) for fact in manifest.facts if not _holds(fact, state, world)]
+    return [fact for fact in manifest.facts if not _holds(fact, state, world)]
 
 
 def _holds(fact: Fact, state: State, world: Moment) -> bool:
@@ -134,6 +139,8 @@ def _say(fact: Fact) -> str:
             return f"file {fact.name} appeared"
         case "dir":
             return f"folder {fact.name} changed"
+        case "cwd":
+            return "its relative paths start from another folder"
         case "env":
             return f"environment variable {fact.name} changed"
         case "module":

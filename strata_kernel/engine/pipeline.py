@@ -24,8 +24,6 @@ from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import CellFailed, Declined, StoreError
 from strata_kernel.ports import Files, Group, Host, Ran, Store, Values
 
-#: Values on the shelf and digests in memory from which on those that no place of the document prescribes are dropped.
-KEPT = 64
 #: Reasons for which a run is not even recorded: its inputs are not what the key says.
 NOT_PUBLISHED = frozenset({"changed", "tainted"})
 
@@ -96,9 +94,10 @@ class Pipeline:
         self.placement.saved = publisher.artifact
         self.resolver = Resolver(session, self.placement, files, self._rerun)
         self.position: State = START
-        self._bound = KEPT
         # Unlike any other process's and any other run's, without asking the system for entropy at each.
         self._prefix, self._runs = secrets.token_hex(8), itertools.count()
+        #: The cell after which the process stands.
+        self.at = ""
         self.listen: Listener = lambda cell_id, state, reasons: None
         self.show: Callable[[str, list[dict[str, Any]]], None] = lambda cell_id, outputs: None
         self.confirm: Callable[[list[Entry]], Awaitable[bool]] = _agreed
@@ -108,6 +107,8 @@ class Pipeline:
 
     async def run(self, index: int, *, force: bool = False) -> Outcome:
         """Serve or run the cell at a place of the document, after whatever above it is not up to date."""
+        self.session.turn += 1
+        self.at = self.session.cells[index].id
         for _ in range(len(self.session.cells)):
             try:
                 return await self._run(index, force=force)
@@ -119,6 +120,7 @@ class Pipeline:
     async def _run(self, index: int, *, force: bool) -> Outcome:
         self.session.look_anew()
         state = await self._above(index)
+        self.resolver.prepare_files(state)
         entry = self.session.look(self.session.cells[index], state)
         reasons = (Reason("forced", "forced"),) if force else entry.reasons
         if not force and entry.manifest is not None:
@@ -135,9 +137,35 @@ class Pipeline:
         """Bring variables of the current position into the namespace, running producers where there is no other way."""
         position = self.position
         try:
-            await self.resolver.fetch(names, position)
+            drifted = False
+            for _ in range(len(self.session.cells)):
+                try:
+                    if drifted:
+                        position = await self._caught_up(position)
+                    await self.resolver.fetch(names, position)
+                    return
+                except Drifted:
+                    drifted = True
+            self.resolver.load(names, position)
+        except (CellFailed, Declined, StoreError):
+            # What cannot come back as it was stays away.
+            self.placement.clear_to(position)
+            self.resolver.load(names, position)
         finally:
             self.position = position
+
+    async def _caught_up(self, position: State) -> State:
+        """Return the current position anew after a value above it came out different."""
+        self.session.readvance()
+        places = [c.id for c in self.session.cells]
+        if self.at not in places:
+            return position
+        place = places.index(self.at)
+        state = await self._above(place)
+        entry = self.session.current(self.session.cells[place], state, self.resolver.prepare_files)
+        if entry.manifest is None and self.session.ordered:
+            entry = await self._run_stale(place, state, entry.reading)
+        return entry.after
 
     def load(self, names: set[str]) -> None:
         """Bring variables of the current position into the namespace, as far as that needs no cell to run."""
@@ -152,7 +180,7 @@ class Pipeline:
         agreed = self.options.cascade != "off"
         asked = False
         for place in range(index):
-            entry = self.session.current(self.session.cells[place], state)
+            entry = self.session.current(self.session.cells[place], state, self.resolver.prepare_files)
             if agreed and self._must_run(entry, target):
                 if not asked:
                     asked = True
@@ -193,8 +221,9 @@ class Pipeline:
         outputs = manifest.outputs
         if not isinstance(outputs, list):
             outputs = msgspec.json.decode(bytes(self.store.get(outputs)), type=list[dict[str, Any]])
-        self.resolver.restore_files(entry.after)
+        # Known before its files come back, so that what they change is no change of the world to it.
         self.session.entries[entry.reading.cell.id] = entry
+        self.resolver.restore_files(entry.after)
         self._arrive(entry.after)
         self.store.used(manifest)
         return Restored(entry, manifest, outputs)
@@ -202,10 +231,7 @@ class Pipeline:
     def _arrive(self, state: State) -> None:
         self.position = state
         self.placement.clear_to(state)
-        if self.placement.kept() > self._bound:
-            self.placement.forget(self.session.versions() | {s.version for s in self.position.values()})
-            # To look through all states at every cell would cost the square of their number.
-            self._bound = max(KEPT, 2 * self.placement.kept())
+        self.placement.collect(lambda: self.session.versions() | {s.version for s in self.position.values()})
 
     async def _rerun(self, place: int, state: State, twin: Manifest | None) -> Entry:
         """Run a cell again for its values alone; nothing of it is shown."""
@@ -235,6 +261,7 @@ class Pipeline:
             if audience == "cell":
                 self.show(cell.id, ran.outputs)
             if ran.error is not None:
+                self.session.settle((*seen.written, *seen.made, *seen.deleted))
                 return self._failed(before, ran, facts(before, seen, self.session.world))
             seen.facts = facts(before, seen, self.session.world)
             capture = Capture(before, ran, seen, self.host, self.values)
@@ -270,13 +297,17 @@ class Pipeline:
         if self.placement.tainted(before.state):
             text = "a change made to the process by a cell that is gone cannot be undone: restart the kernel"
             manifest = msgspec.structs.replace(manifest, reasons=(*manifest.reasons, Reason("tainted", text)))
-        manifest, kept = self._keep(manifest, captured)
+        manifest, kept = worth_keeping(manifest, captured, self.options)
         self._put_in_place(manifest, captured, standing)
         after = advance(before.state, manifest, cell.id)
         entry = Entry(before.reading, before.state, manifest, after, manifest.reasons, closure=before.closure)
+        entry.turn = self.session.turn
         self.session.entries[cell.id] = entry
-        if audience != "nobody" or twin is None or twin.nonce != manifest.nonce:
-            self._publish(manifest, kept)
+        if files:
+            self.session.settle(f.path for f in files)
+        new = audience != "nobody" or twin is None or twin.nonce != manifest.nonce
+        if new and not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
+            self.publisher.submit(manifest, kept)
         self._arrive(after)
         return Completed(entry, manifest, manifest.reasons)
 
@@ -293,7 +324,9 @@ class Pipeline:
         """Record the versions that now stand in the process, and the digests by which later changes are told."""
         placement = self.placement
         placement.names = {n: v for n, v in standing.items() if n in self.host.namespace}
+        placement.retire(captured.replaced, [u.version for u in manifest.units])
         for index, unit in enumerate(manifest.units):
+            placement.note(unit)
             for name in unit.names:
                 if hidden(name):
                     placement.note_hidden(name, unit)
@@ -308,31 +341,26 @@ class Pipeline:
         if name.startswith("effect:") and patches and None not in patches:
             self.placement.patches[name] = [p for p in patches if p is not None]
 
-    def _keep(self, manifest: Manifest, captured: Captured) -> tuple[Manifest, dict[int, Group]]:
-        """Return the manifest with the reasons why values are not saved, and the groups that are."""
-        # A display's id is made up anew by every run, and later cells update the display that is shown.
-        unique = bool(manifest.nonce) or any(_display(o) for o in captured.outputs)
-        cheap = manifest.seconds * 1000 < self.options.min_runtime_ms and not unique
-        units, kept = list(manifest.units), {}
-        for index, group in captured.groups.items():
-            size = len(group.stream) + sum(b.nbytes for b in group.buffers)
-            if group.reason is not None:
-                continue
-            if cheap:
-                reason = Reason("cheap", "cheaper to run than to restore")
-                units[index] = msgspec.structs.replace(units[index], reason=reason)
-            elif size > self.options.value_limit:
-                reason = Reason(
-                    "large", f"{size / 1e6:,.1f} MB are above the limit of {self.options.value_limit / 1e6:,.1f}"
-                )
-                units[index] = msgspec.structs.replace(units[index], reason=reason, size=size)
-            else:
-                kept[index] = group
-        return msgspec.structs.replace(manifest, units=tuple(units)), kept
 
-    def _publish(self, manifest: Manifest, kept: dict[int, Group]) -> None:
-        if not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
-            self.publisher.submit(manifest, kept)
+def worth_keeping(manifest: Manifest, captured: Captured, options: Options) -> tuple[Manifest, dict[int, Group]]:
+    """Return the groups whose values are to be saved, and the manifest with the reasons why others are not."""
+    # A display's id is made up anew by every run, and later cells update the display that is shown.
+    unique = bool(manifest.nonce) or any(_display(o) for o in captured.outputs)
+    cheap = manifest.seconds * 1000 < options.min_runtime_ms and not unique
+    units, kept = list(manifest.units), {}
+    for index, group in captured.groups.items():
+        size = len(group.stream) + sum(b.nbytes for b in group.buffers)
+        if group.reason is not None:
+            continue
+        if cheap:
+            reason = Reason("cheap", "cheaper to run than to restore")
+            units[index] = msgspec.structs.replace(units[index], reason=reason)
+        elif size > options.value_limit:
+            text = f"{size / 1e6:,.1f} MB are above the limit of {options.value_limit / 1e6:,.1f} MB"
+            units[index] = msgspec.structs.replace(units[index], reason=Reason("large", text), size=size)
+        else:
+            kept[index] = group
+    return msgspec.structs.replace(manifest, units=tuple(units)), kept
 
 
 def _display(output: dict[str, Any]) -> bool:

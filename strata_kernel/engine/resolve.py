@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from strata_kernel.domain.manifest import FOLDER, FileOutput, Manifest
 from strata_kernel.domain.state import LAST_RESULT, State, hidden, with_definitions
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
-from strata_kernel.errors import CellFailed, StoreError
+from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Host, Store
 
 #: Runs the cell at an index again, after a state, repeating a run; returns its entry, or raises CellFailed.
@@ -35,7 +36,10 @@ class Resolver:
         for _ in range(len(self.session.cells) + 2):
             pending = self._pending(wanted, names, state)
             if not pending:
-                break
+                # What is loaded can take away what refers to the definitions that it brought anew.
+                if all(self.placement.has(n, state[n].version) for n in wanted):
+                    break
+                continue
             await self._recompute(pending, state)
         else:
             raise StoreError(f"cannot bring back {', '.join(sorted(pending))}")
@@ -72,6 +76,7 @@ class Resolver:
 
     def restore_files(self, state: State) -> None:
         """Put the files that the notebook wrote back as they are in the state; raise StoreError."""
+        changed = []
         for name, slot in state.items():
             if not name.startswith("file:"):
                 continue
@@ -81,17 +86,21 @@ class Resolver:
             blob = slot.unit.artifact.stream if slot.unit.artifact else None
             if digest in (None, FOLDER) or blob is not None:
                 self.files.restore(FileOutput(path, digest, blob), self.store)
+                changed.append(path)
+        if changed:
+            self.session.settle(changed)
+
+    def prepare_files(self, state: State) -> None:
+        """Put these files back before a look-up that may look at them, as far as that is possible."""
+        with contextlib.suppress(StoreError):
+            self.restore_files(state)
 
     async def fetch(self, names: set[str], position: State) -> None:
-        """Bring names of a position into the namespace; what cannot come back as it was stays away."""
+        """Bring names of a position into the namespace; raise Drifted, CellFailed or StoreError."""
         wanted = {n for n in with_definitions(names, position) if not hidden(n)}
         if all(self._stands(n, position) for n in wanted):
             return
-        try:
-            await self.bring(wanted, position)
-        except (Drifted, CellFailed, StoreError):
-            self.placement.clear_to(position)
-            self.load(wanted, position)
+        await self.bring(wanted, position)
 
     def load(self, names: set[str], position: State) -> None:
         """Bring names of a position into the namespace, as far as no cell needs to run for it."""

@@ -12,6 +12,9 @@ from strata_kernel.domain.state import RESTORABLE, SUBMODULE, Slot, State, hidde
 from strata_kernel.errors import CodecError, StoreError
 from strata_kernel.ports import Blobs, Host, Patch, Values
 
+#: Values on the shelf and digests in memory from which on those that no place of the document prescribes are dropped.
+KEPT = 64
+
 
 class Source(msgspec.Struct, frozen=True):
     """A definition's stored form: its statement, and the versions of what executing it evaluates."""
@@ -34,6 +37,9 @@ class Placement:
         self.hidden: dict[str, str] = {}
         self.shelf: dict[str, dict[str, Any]] = {}
         self._doubted = ""
+        self._bound = KEPT
+        #: By version, the definitions that a unit refers to, and the definition that it is.
+        self._refers: dict[str, tuple[frozenset[tuple[str, str]], tuple[str, str] | None]] = {}
         #: What stood where an effect of this process patched something, by effect; only where patches are all it did.
         self.patches: dict[str, list[Patch]] = {}
         #: The state that names are being brought to.
@@ -61,20 +67,43 @@ class Placement:
         if version is not None:
             self.shelf.setdefault(version, {})[name] = value
 
-    def kept(self) -> int:
-        """Return how many versions' values and digests are held."""
-        return len(self.shelf) + len(self.contents)
-
-    def forget(self, wanted: Iterable[str]) -> None:
-        """Drop from the shelf all but the wanted versions."""
-        keep = set(wanted)
+    def collect(self, wanted: Callable[[], set[str]]) -> None:
+        """Drop from the shelf and the digests all but the wanted versions, once many have come together."""
+        if len(self.shelf) + len(self.contents) <= self._bound:
+            return
+        keep = wanted()
         self.shelf = {v: values for v, values in self.shelf.items() if v in keep}
         self.contents = {k: c for k, c in self.contents.items() if k[0] in keep}
+        keep = keep | set(self.names.values())
+        self._refers = {v: r for v, r in self._refers.items() if v in keep}
+        # To look through all states at every cell would cost the square of their number.
+        self._bound = max(KEPT, 2 * (len(self.shelf) + len(self.contents)))
 
     def place(self, name: str, value: Any, version: str) -> None:
         """Bind the name and record the version in place."""
         self.host.namespace[name] = value
         self.names[name] = version
+
+    def note(self, unit: Unit) -> None:
+        """Record which definitions a unit in place or on the shelf refers to."""
+        own = (unit.names[0], unit.lineage) if unit.lineage else None
+        if own or unit.reach.definitions:
+            self._refers[unit.version] = (frozenset(unit.reach.definitions), own)
+
+    def retire(self, replaced: Iterable[tuple[str, str]], keep: Iterable[str]) -> None:
+        """Take away what refers to objects of definitions that others now stand for, all but the versions to keep."""
+        pending, kept = list(replaced), set(keep)
+        while pending:
+            definition = pending.pop()
+            for version in [v for v, (refers, _) in self._refers.items() if definition in refers and v not in kept]:
+                _, own = self._refers.pop(version)
+                self.shelf.pop(version, None)
+                for name in [n for n, v in self.names.items() if v == version]:
+                    del self.names[name]
+                    self.host.namespace.pop(name, None)
+                if own is not None:
+                    self.values.retire(*own)
+                    pending.append(own)
 
     def load(self, name: str, state: State) -> bool:
         """Bring a variable's unit to its version in the state without running anything; tell whether it could be."""
@@ -82,42 +111,57 @@ class Placement:
         self.state = state
         if self.has(name, slot.version):
             return True
-        values = self._values(name, slot.unit, state)
+        shelved = self.shelf.get(slot.version, {})
+        kept = name in shelved
+        values = shelved if kept else self._values(name, slot.unit, state)
         if values is None:
             return False
+        # What is on the shelf still shares its state with what stands; what is made anew shares nothing with either.
+        self.shelf.pop(slot.version, None)
         if slot.unit.kind == "module":
             for each in state:
                 if each.startswith(SUBMODULE):
                     self.host.load_module(each.removeprefix(SUBMODULE))
         for each, value in values.items():
             here = state.get(each)
-            if here is not None and here.version == slot.version and not self.has(each, slot.version):
+            stands = kept and self.has(each, slot.version)
+            if here is not None and here.version == slot.version and not stands:
                 self.place(each, value, slot.version)
-                if slot.unit.lineage:
-                    self.values.register(value, each, slot.unit.lineage)
+                self._register(value, each, slot.unit)
         return self.has(name, slot.version)
 
+    def _register(self, value: Any, name: str, unit: Unit) -> None:
+        self.note(unit)
+        if unit.lineage:
+            former = self.values.live(name, unit.lineage)
+            self.values.register(value, name, unit.lineage)
+            if former is not None and former is not value:
+                self.retire([(name, unit.lineage)], [unit.version])
+
     def _values(self, name: str, unit: Unit, state: State) -> dict[str, Any] | None:
-        shelved = self.shelf.get(unit.version, {})
-        if name in shelved:
-            del self.shelf[unit.version]
-            return shelved
         artifact = unit.artifact or self.saved(unit.version)
         if artifact is None:
             return None
         try:
             if artifact.codec == "source":
-                return self._define(name, msgspec.json.decode(artifact.inline or b"", type=Source), state)
+                return self._define(name, unit, msgspec.json.decode(artifact.inline or b"", type=Source), state)
             return self.values.load(artifact, unit.names, self.blobs)
         except (CodecError, StoreError):
             return None
 
-    def _define(self, name: str, source: Source, state: State) -> dict[str, Any] | None:
+    def _define(self, name: str, unit: Unit, source: Source, state: State) -> dict[str, Any] | None:
         # A definition can be made again only where everything its statement evaluates is as it was.
         for each, version in source.evaluates.items():
             slot = state.get(each)
             if slot is None or slot.version != version or not self.load(each, state):
                 return None
+        former = self.values.live(name, unit.lineage) if unit.lineage else None
+        if (
+            former is not None
+            and unit.content is not None
+            and self.values.group({name: former})[0].content == unit.content
+        ):
+            return {name: former}
         return {name: self.values.define(source.text, name, source.line)}
 
     def settle_hidden(self, state: State, start: Iterable[str] = ()) -> list[str]:

@@ -13,7 +13,7 @@ from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Fact, Manifest, Unit
 from strata_kernel.domain.state import AMBIENT, START, SUBMODULE, Closure, Slot, State, advance, closure, hidden
-from strata_kernel.engine.lookup import Hit, Miss, Moment, broken_facts, find, restorable
+from strata_kernel.engine.lookup import Hit, Miss, Moment, broken, find, restorable
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Store, World
 
@@ -34,6 +34,10 @@ class Entry(msgspec.Struct):
     closure: Closure | None = None
     #: What a failed run saw of the world: when that changes, the cell may do better.
     facts: tuple[Fact, ...] = ()
+    #: What stands where facts no longer hold because the notebook itself wrote there since, by kind and name.
+    excused: dict[tuple[str, str], str] = {}
+    #: The turn in which the run's facts were last found to hold.
+    turn: int = 0
 
 
 Reader = Callable[[Cell], Reading]
@@ -50,6 +54,8 @@ class Session:
         #: The client told the order of the cells; otherwise it is the order of arrival.
         self.ordered = False
         self.revision = 0
+        #: Counts the requests to run a cell: what was found to stand in this one has seen the world as it is.
+        self.turn = 0
 
     def look_anew(self) -> None:
         """Verify what is known of the world once more: time has passed, or a cell has run."""
@@ -136,14 +142,18 @@ class Session:
                 mentions.update(slot.unit.reach.mentions)
         return not mentions.isdisjoint(changed)
 
-    def current(self, cell: Cell, state: State) -> Entry:
-        """Return what stands for the cell after this state, kept from the last time when nothing has changed."""
+    def current(self, cell: Cell, state: State, prepare: Callable[[State], None] = lambda state: None) -> Entry:
+        """Return what stands for the cell after this state, kept from the last time when nothing has changed.
+
+        `prepare` is called before the cell is looked up: it can bring the files of the notebook to the state.
+        """
         old = self.entries.get(cell.id)
         if old is not None and old.reading.cell == cell and same(old.before, state) and self._stands(old, state):
             if old.before is not state:
                 old.before = state
                 old.after = advance(state, old.manifest, cell.id) if old.manifest else old.after
             return old
+        prepare(state)
         entry = self.look(cell, state)
         self.entries[cell.id] = entry
         return entry
@@ -153,23 +163,26 @@ class Session:
             return entry.error is not None and all(self._moment.holds(f) for f in entry.facts)
         if entry.reading.policy.ttl is not None:
             return False  # its time may be up: looking it up tells
-        broken = broken_facts(entry.manifest, state, self._moment)
-        if not broken:
-            return True
-        # What the notebook wrote since, here or below, is no change of the world: the cell did run before it.
-        own = self._own_files(entry)
-        return bool(own) and all(self.world.holds_but_for(f, own) for f in entry.manifest.facts if _broken(f, broken))
+        # What the notebook wrote since is no change of the world: the cell did run before it.
+        if any(
+            entry.excused.get((f.kind, f.name)) != self.world.sight(f)
+            for f in broken(entry.manifest, state, self._moment)
+        ):
+            return False
+        entry.turn = self.turn
+        return True
 
-    def _own_files(self, entry: Entry) -> dict[str, str | None]:
-        """Return what the cell and those below it have left, by path."""
-        own: dict[str, str | None] = {}
-        places = [c.id for c in self.cells]
-        at = entry.reading.cell.id
-        for cell_id in places[places.index(at) :] if at in places else ():
-            below = self.entries.get(cell_id)
-            for file in below.manifest.files if below and below.manifest else ():
-                own[file.path] = file.digest
-        return own
+    def settle(self, paths: Iterable[str]) -> None:
+        """Note that the notebook itself has just changed these paths, for the cells that were found to stand before."""
+        changed = set(paths)
+        folders = {path.rpartition("/")[0] for path in changed}
+        for entry in self.entries.values():
+            if entry.manifest is None or entry.turn != self.turn:
+                continue
+            for fact in entry.manifest.facts:
+                touched = fact.name in changed or (fact.kind == "dir" and fact.name in folders)
+                if touched and fact.kind in ("file", "absent", "dir") and not self.world.holds(fact):
+                    entry.excused[fact.kind, fact.name] = self.world.sight(fact)
 
     def look(self, cell: Cell, state: State) -> Entry:
         """Look the cell up in the store."""
@@ -181,7 +194,7 @@ class Session:
         outcome = self._find(reading, reach, here)
         if isinstance(outcome, Hit):
             after = advance(state, outcome.manifest, cell.id)
-            return Entry(reading, state, outcome.manifest, after, closure=reach)
+            return Entry(reading, state, outcome.manifest, after, closure=reach, turn=self.turn)
         return Entry(reading, state, None, self._guess(reading, reach, state), outcome.reasons, closure=reach)
 
     def with_order(self, reading: Reading, state: State) -> State:
@@ -263,10 +276,6 @@ class Session:
     def versions(self) -> set[str]:
         """Return every version that some place of the document prescribes."""
         return {s.version for e in self.entries.values() for s in e.after.values()}
-
-
-def _broken(fact: Fact, broken: list[Reason]) -> bool:
-    return any(r.name == fact.name and r.code == fact.kind for r in broken)
 
 
 def _version(state: State, name: str) -> str | None:

@@ -1,8 +1,15 @@
 """Starts the kernel: `python -m strata_kernel.kernel -f connection.json`."""
 
-from ipykernel.kernelapp import IPKernelApp
-
-from strata_kernel.kernel.kernel import StrataKernel
+import os
+import sys
 
 if __name__ == "__main__":
+    # As ipykernel does: the shell puts the current folder on the path itself, where it moves with the process.
+    if sys.path[0] in ("", os.getcwd()):
+        del sys.path[0]
+
+    from ipykernel.kernelapp import IPKernelApp
+
+    from strata_kernel.kernel.kernel import StrataKernel
+
     IPKernelApp.launch_instance(kernel_class=StrataKernel)

@@ -118,7 +118,7 @@ class IPythonHost:
         with self._recording(audience) as recorder, self._code_of(cell):
             start = time.perf_counter()
             try:
-                with self.kernel.interrupts.released():
+                with self.kernel.interrupts.released(), self._as_input(cell, stored=bool(request["store_history"])):
                     reply = await self.kernel.execute_plainly(cell.source, **request)
             except KeyboardInterrupt:
                 # It came before the shell had taken over, or after.
@@ -135,6 +135,23 @@ class IPythonHost:
             # The user meant all of it to stop, not just this cell.
             self.kernel.interrupts.pending |= error[0] in NAMES
         return Ran(recorder.outputs, error, seconds, recorder.live, recorder.result)
+
+    @contextmanager
+    def _as_input(self, cell: Cell, *, stored: bool) -> Iterator[None]:
+        # The shell looks at the last input of its history for a semicolon that hides the result.
+        history = getattr(self.kernel.shell.history_manager, "input_hist_parsed", None)
+        if stored or history is None:
+            yield
+            return
+        try:
+            text = self.kernel.shell.transform_cell(cell.source)
+        except SyntaxError:
+            text = ""
+        history.append(text)
+        try:
+            yield
+        finally:
+            history.pop()
 
     @contextmanager
     def _code_of(self, cell: Cell) -> Iterator[None]:

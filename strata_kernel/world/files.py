@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat as modes
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 
 from blake3 import blake3
 
@@ -56,10 +56,10 @@ def read_digest(path: str) -> str:
         return str(hasher.hexdigest())
 
 
-def read_listing(path: str, without: Container[str] = ()) -> str:
-    """Return the digest of the sorted listing of a directory, some names left out; raise OSError."""
+def read_listing(path: str) -> str:
+    """Return the digest of the sorted listing of a directory; raise OSError."""
     with os.scandir(path) as entries:
-        return digest("dir", sorted((entry.name, _is_dir(entry)) for entry in entries if entry.name not in without))
+        return digest("dir", sorted((entry.name, _is_dir(entry)) for entry in entries))
 
 
 def _is_dir(entry: os.DirEntry[str]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.world.dists import Distributions
 from strata_kernel.world.env import Environment
-from strata_kernel.world.files import EXISTS, Files, read_listing, stat_of
+from strata_kernel.world.files import Files, stat_of
 from strata_kernel.world.modules import LocalModules
 
 
@@ -19,6 +19,7 @@ class LocalWorld:
         self, roots: Sequence[str], environ: Mapping[str, str] | None = None, path: Sequence[str] | None = None
     ) -> None:
         self.files = Files()
+        self.start = os.getcwd()
         self.environment = Environment(dict(os.environ) if environ is None else environ)
         self.modules = LocalModules(roots, path)
         self.distributions = Distributions(path)
@@ -32,6 +33,8 @@ class LocalWorld:
                 return None if os.path.lexists(name) else Fact("absent", name)
             case "dir":
                 return self.files.observe_dir(name)
+            case "cwd":
+                return Fact("cwd", name, self.start)
             case "env":
                 return self.environment.observe(name)
             case "module":
@@ -40,19 +43,16 @@ class LocalWorld:
                 return self.distributions.observe(name)
         return None
 
-    def holds_but_for(self, fact: Fact, own: Mapping[str, str | None]) -> bool:
-        """Tell whether the fact would hold without the files that the notebook left: `own`, their digests by path."""
-        if fact.kind == "dir" and fact.digest != EXISTS:
-            mine = {os.path.basename(path) for path in own if os.path.dirname(path) == fact.name}
-            try:
-                return bool(mine) and fact.digest == read_listing(fact.name, mine)
-            except OSError:
-                return False
-        if fact.kind not in ("file", "absent", "dir") or fact.name not in own:
-            return False
+    def sight(self, fact: Fact) -> str:
+        """Return a digest of what stands now where a fact about a file or a folder looked."""
         stat = stat_of(fact.name)
-        here = None if stat is None else self.files.digest(fact.name, stat)
-        return here == own[fact.name] or (stat is None and os.path.isdir(fact.name))
+        if stat is not None:
+            try:
+                return self.files.digest(fact.name, stat)
+            except OSError:
+                return ""
+        found = self.files.observe_dir(fact.name)
+        return found.digest if found is not None else ""
 
     def holds(self, fact: Fact) -> bool:
         """Tell whether the fact still holds: by its stat where that is proof, else by its digest."""

@@ -92,8 +92,9 @@ class Nursery:
 
     def fork(self, connection, world, env, log):
         if self.process is None or self.process.poll() is not None:
+            own = ["strata_kernel.kernel.kernel"] if self.spec.argv[2] == "strata_kernel.kernel" else []
             self.process = subprocess.Popen(
-                [sys.executable, str(PROBE / "strata_laws_kernels.py")],
+                [sys.executable, str(PROBE / "strata_laws_kernels.py"), *own],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=self.environment(None, {}),
@@ -133,7 +134,7 @@ class Frontend:
 
     def __init__(self, nursery, world, store, env):
         self.nursery, self.world, self.store, self.env = nursery, world, store, dict(env)
-        self.ids, self.revision, self.view, self.status = [], 0, View(), {}
+        self.ids, self.revision, self.view, self.status, self.reasons = [], 0, View(), {}, {}
         self.start()
 
     def start(self):
@@ -148,9 +149,14 @@ class Frontend:
         if self.ready:
             return
         deadline = time.monotonic() + TIMEOUT
-        asked, waiting = self.client.kernel_info(), True
-        while waiting:
-            waiting = self.message(self.client.get_shell_msg, deadline)["parent_header"].get("msg_id") != asked
+        heard = False
+        while not heard:
+            asked = self.client.kernel_info()
+            while self.message(self.client.get_shell_msg, deadline)["parent_header"].get("msg_id") != asked:
+                pass
+            # What a kernel publishes before the subscription reaches it is lost: ask until something is heard.
+            with contextlib.suppress(Empty):
+                heard = bool(self.client.get_iopub_msg(timeout=0.2))
         self.ready = True
         self.comm = uuid.uuid4().hex
         self.send(
@@ -169,11 +175,14 @@ class Frontend:
             if not self.nursery.alive(self.pid):
                 raise KernelDied(f"the kernel process ended: {self.tail()}")
             if time.monotonic() > deadline:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGUSR1)  # a forked kernel writes into its log where it stands
+                time.sleep(0.5)
                 raise KernelDied(f"no answer within {TIMEOUT:.0f} s: {self.tail()}")
 
     def tail(self):
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return text[-600:].strip()
+        return text[-2500:].strip()
 
     def stop(self, gently=True):
         """End the kernel: through a shutdown request, or by SIGKILL."""
@@ -244,7 +253,8 @@ class Frontend:
                 self.view.event(cell, "error", error, c["evalue"])
             else:
                 self.shown(cell, kind, c)
-        self.status[cell] = self.reply(request)["metadata"].get("strata", {}).get("status")
+        decision = self.reply(request)["metadata"].get("strata", {})
+        self.status[cell], self.reasons[cell] = decision.get("status"), decision.get("reasons", ())
         return error
 
     def shown(self, cell, kind, c):

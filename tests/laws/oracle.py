@@ -13,6 +13,7 @@ PROBE = Path(__file__).parent / "probe"
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 HANDLE = re.compile(r"\b[0-9a-f]{32}\b")
 TIMING = re.compile(r"^(CPU times|Wall time):.*\n?", re.MULTILINE)
+DEPTH = re.compile(r"at the recursion depth \d+")
 WARNED = re.compile(r"^\S+:\d+: (?=\w*Warning)", re.MULTILINE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 TOUCHES_FILES = ("open(", "Path", "os.", "to_csv", "%%writefile", "np.save", "shutil", "sqlite")
@@ -25,6 +26,7 @@ def plain(text, world):
     text = text.replace(str(world), "<WORLD>").replace("\r\n", "\n")
     # A served %%writefile says what its run said; whether the file stood there before is no part of its answer.
     text = text.replace("Overwriting ", "Writing ")
+    text = DEPTH.sub("at the recursion depth", text)
     return WARNED.sub("", TIMING.sub("", HANDLE.sub("<HANDLE>", ADDRESS.sub("at 0x", ANSI.sub("", text)))))
 
 
@@ -79,10 +81,12 @@ class Verdict:
 
     def __init__(self, answer):
         self.broken = answer.get("broken")
+        self.endless = self.broken in ("timeout", "the process died", "the oracle did not answer")
         if self.broken:
             return
         self.error = tuple(answer["error"]) if answer["error"] else None
         self.files = answer["files"]
+        self.files_before = answer["before"]  # as the last cell found them; None when it was not reached
         self.repeatable = answer.get("repeatable", True)
         world = answer["world"]
         self.described = json.loads(plain(json.dumps(answer["described"]), world))

@@ -69,6 +69,9 @@ class Match(Stage):
         if self.mode == FRESH_EVERY_RUN:
             self.on_restart()
         self.verdict, self.upto = self.ask(), None
+        if self.verdict.endless:
+            self.played.undecided += 1
+            return
         error = self.run_cells(self.front, self.cells)
         self.judge_run(self.front, error)
 
@@ -83,6 +86,9 @@ class Match(Stage):
         error = front.execute(cell, source)
         self.played.executed += 1
         self.played.hits += front.status[cell] == "hit"
+        for reason in front.reasons[cell]:
+            if reason["code"] == "bug":
+                self.fault("engine raised", cell, f"{reason['text']}: {front.tail()}")
         return error
 
     def judge_run(self, front, error):
@@ -116,10 +122,13 @@ class Match(Stage):
     def on_run(self, i):
         if i >= len(self.cells) or self.mode == FRESH_EVERY_RUN:
             return
-        before = self.ask(i - 1) if i else None
         self.verdict, self.upto = self.ask(i), i
+        if self.verdict.endless:
+            self.played.undecided += 1
+            return
         error = self.execute(self.front, self.front.ids[i], self.cells[i])
-        if self.verdict.broken or (before and (before.broken or before.error)) or not self.verdict.repeatable:
+        above = not self.verdict.broken and self.verdict.error and self.verdict.error[0] < i
+        if self.verdict.broken or above or not self.verdict.repeatable:
             self.verdict = None
             self.played.undecided += 1
             return
@@ -128,7 +137,7 @@ class Match(Stage):
             self.fault("prefix error", str(self.front.outputs(self.front.ids[i])[-1:]), error, self.verdict.error)
         if (got := self.front.outputs(self.front.ids[i])) != self.verdict.outputs[i]:
             self.fault("prefix output", f"cell {i}", got, self.verdict.outputs[i])
-        files, had = files_of(self.world), (before.files if before else {})
+        files, had = files_of(self.world), self.verdict.files_before
         for path in sorted(self.verdict.files):
             if had.get(path) != self.verdict.files[path] != files.get(path):
                 self.fault("prefix file", path, files.get(path), self.verdict.files[path])
@@ -156,6 +165,9 @@ class Match(Stage):
     def on_second(self):
         """A second kernel on the same store runs the same document in its own copy of the world, interleaved with the first."""
         if self.mode == FRESH_EVERY_RUN:
+            return
+        if self.ask().endless:
+            self.played.undecided += 1
             return
         world = self.home / f"second{self.step}" / self.world.name
         shutil.copytree(self.world, world)

@@ -20,7 +20,7 @@ class Fault:
     want: object = None
 
     def __str__(self):
-        return f"step {self.step}: {self.law}: {self.what}: got {str(self.got)[:300]}, want {str(self.want)[:300]}"
+        return f"step {self.step}: {self.law}: {self.what}: got {str(self.got)[:1500]}, want {str(self.want)[:300]}"
 
 
 @dataclass

@@ -90,6 +90,11 @@ def _before_setstate(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         active.note(generators.reseed, "rng:random")
 
 
+def _before_getstate(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if active.recording is not None and args[0] is random._inst:
+        active.note(generators.ask, "rng:random")
+
+
 def install() -> None:
     """Put the stand-ins into `time`, `os`, `random` and `uuid`."""
     for name in (*_CLOCKS, *_DEFAULTS):
@@ -108,5 +113,7 @@ def install() -> None:
     if not hasattr(random.Random.seed, "__wrapped__"):
         random.Random.seed = shadow(random.Random.seed, _before_seed)  # type: ignore[method-assign]
         random.Random.setstate = shadow(random.Random.setstate, _before_setstate)  # type: ignore[method-assign]
+        random.Random.getstate = shadow(random.Random.getstate, _before_getstate)  # type: ignore[method-assign]
+        random.getstate = random._inst.getstate
         random.seed = random._inst.seed
         random.setstate = random._inst.setstate

@@ -39,6 +39,7 @@ def live(value: Any) -> Any:
 def _of_numpy() -> Any:
     module = sys.modules.get("numpy.random")
     get = getattr(module, "get_state", None)
+    get = getattr(get, "__wrapped__", get)
     return None if get is None else plain(get(legacy=False))
 
 
@@ -90,6 +91,12 @@ def reseed(recording: Recording, unit: str) -> None:
         recording.reseeded.add(unit)
 
 
+def ask(recording: Recording, unit: str) -> None:
+    """Note that the state of a generator is read: unless the cell has set it, it is what cells above left."""
+    if unit not in recording.reseeded:
+        recording.asked.add(unit)
+
+
 def loaded(unit: str) -> None:
     """Take the state of a generator that came with its library in the midst of a cell as the one before any draw."""
     if active.recording is not None:
@@ -106,7 +113,20 @@ class _Setter(Substitute):
         return self.__wrapped__(*args, **kwargs)
 
 
+class _Getter(Substitute):
+    unit = ""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the original and note that the state is read."""
+        if active.recording is not None:
+            active.note(ask, self.unit)
+        return self.__wrapped__(*args, **kwargs)
+
+
 def _wrap_numpy(module: ModuleType) -> None:
+    getter = _Getter(module.get_state, module.__name__)
+    getter.unit = "rng:numpy"
+    module.get_state = getter  # type: ignore[attr-defined]
     for name in ("seed", "set_state"):
         setter = _Setter(getattr(module, name), module.__name__)
         setter.unit = "rng:numpy"

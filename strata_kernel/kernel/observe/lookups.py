@@ -1,4 +1,4 @@
-"""`os.stat` and `os.lstat`, through which programs ask whether a file is there; Python audits neither."""
+"""`os.stat`, `os.lstat` and `os.getcwd`, by which programs ask what is there and where they are; none is audited."""
 
 from __future__ import annotations
 
@@ -74,8 +74,27 @@ def _found(recording: Recording, raw: Any, frame: FrameType | None, found: os.st
         recording.look(path, found, exact)
 
 
+class Standing(Substitute):
+    """`os.getcwd` or `os.getcwdb`."""
+
+    def __call__(self) -> Any:
+        """Call the original and note that the user's code asked."""
+        if active.recording is not None:
+            active.note(_stood, active.caller(1))
+        return self.__wrapped__()
+
+
+def _stood(recording: Recording, frame: FrameType | None) -> None:
+    asker, _ = _asker(frame)
+    if asker is not None and frames.is_users(asker, recording.namespace):
+        recording.relative = True
+
+
 def install() -> None:
     """Put the stand-ins into `os`."""
+    for name in ("getcwd", "getcwdb"):
+        if not isinstance(getattr(os, name), Standing):
+            setattr(os, name, Standing(getattr(os, name), "os"))
     for name in ("stat", "lstat"):
         original = getattr(os, name)
         if isinstance(original, Lookup):

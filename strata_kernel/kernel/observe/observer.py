@@ -135,8 +135,10 @@ class Observer:
             modules=self._new_modules(recording),
             changed=tuple(sorted(recording.changed)),
             reseeded=frozenset(recording.reseeded),
+            asked=frozenset(recording.asked),
             reasons=tuple(recording.reasons.values()),
             pending=pending,
+            relative=recording.relative,
         )
 
     def _settle_reads(self, recording: Recording) -> tuple[dict[str, Fact], dict[str, Stat]]:

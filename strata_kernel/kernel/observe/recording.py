@@ -45,15 +45,21 @@ class Recording:
         #: The generators' states when the cell began, and those that it set before it drew from them.
         self.generators: dict[str, Any] = {}
         self.reseeded: set[str] = set()
+        #: Generators whose states were read as the cell found them.
+        self.asked: set[str] = set()
         self.reasons: dict[tuple[str, str | None, int | None], Reason] = {}
         #: Targets of native writers: files, or folders whose files are looked through at the end.
         self.grown: set[str] = set()
         #: Files behind connections that outlive the cell.
         self.held: set[str] = set()
+        #: Whether it matters in which folder the cell ran.
+        self.relative = False
 
     def place(self, raw: Any, folder: str | None = None) -> str | None:
         """Return the absolute path of what a program passed, None when it does not concern us."""
-        return self.relevance.place(raw, folder)
+        path = self.relevance.place(raw, folder)
+        self.relative = self.relative or (path is not None and folder is None and not os.path.isabs(os.fsdecode(raw)))
+        return path
 
     def reason(self, code: str, text: str, name: str | None = None, line: int | None = None) -> None:
         """Note why the run may differ next time."""

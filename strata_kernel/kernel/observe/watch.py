@@ -61,12 +61,15 @@ class Watch:
         self._note_loaded()
         changes = self.process.changes(self._before, after)
         hidden = {unit: self.process.pack(state) for unit, state in changes.items()}
-        drawn = {u for u in changes if u.startswith("rng:") and u not in seen.reseeded}
+        drawn = {u for u in changes if u.startswith("rng:") and u not in seen.reseeded} | seen.asked
         reasons = [*seen.reasons, *self.process.effects(self._before, after)]
         if seen.changed:
             reasons.append(Reason("changed", f"{seen.changed[0]} changed while the cell ran"))
+        mentioned = self._mentioned(candidates, seen)
+        # A folder that the notebook went to is state of the process; the one it started in is known only here.
+        place = [Fact("cwd", "start", self.world.start)] if seen.relative or mentioned else []
         return Observed(
-            facts=_unique([*seen.facts, *self._mentioned(candidates, seen)]),
+            facts=_unique([*seen.facts, *mentioned, *place]),
             written=seen.written,
             made=seen.made,
             deleted=(*seen.deleted, *seen.removed),

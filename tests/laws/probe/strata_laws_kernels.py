@@ -1,4 +1,4 @@
-"""A warm process that forks kernels: the libraries below every kernel are imported once, the kernel's own module in each child.
+"""A warm process that forks kernels: the libraries below every kernel, and the modules in its arguments, are imported once.
 
 One JSON request a line on stdin ({module, connection, cwd, env, log}), one JSON answer ({pid}) a line on stdout.
 """
@@ -37,6 +37,17 @@ def become_kernel(request):
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
+def warm_tracebacks():
+    """Read the shell's own source for tracebacks, which every kernel would do at its first error."""
+    import executing
+    from IPython.core import interactiveshell
+
+    try:
+        executing.Source.for_filename(interactiveshell.__file__).text
+    except Exception:
+        return
+
+
 def main():
     end_with_parent()
     answers = os.fdopen(os.dup(1), "w")
@@ -53,6 +64,9 @@ def main():
         "comm",
     ):
         __import__(name)
+    for name in sys.argv[1:]:
+        __import__(name)
+    warm_tracebacks()
     gc.freeze()
     for line in iter(sys.stdin.readline, ""):
         request = json.loads(line)
