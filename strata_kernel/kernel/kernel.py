@@ -79,7 +79,7 @@ class StrataKernel(LookingKernel):
                 return await self._aside(code, request, user_expressions)
             self.bridge.order.drop((cell_meta or {}).get("deletedCells") or ())
             own = (cell_meta or {}).get("strata") or {}
-            reply = await self._cell(code, cell_id, request, force=bool(own.get("force")))
+            reply = await self._cell(code, cell_id, request, force=bool(own.get("force")) or self.has_breakpoints)
             self._pass_on_warnings()
             if reply["status"] == "ok" and user_expressions:
                 await self.bridge.fetch(" ".join(user_expressions.values()))

@@ -100,6 +100,12 @@ class LookingKernel(IPythonKernel):
         self.bridge.load(_WORD.findall(code))
         return super().do_inspect(code, cursor_pos, detail_level, omit_sections)
 
+    @property
+    def has_breakpoints(self) -> bool:
+        """Whether a debugger waits for code to come by: a cell that is served would never stop there."""
+        debugger = getattr(self, "debugger", None)
+        return debugger is not None and any(debugger.breakpoint_list.values())
+
     async def do_debug_request(self, msg: dict[str, Any]) -> Any:
         """Answer a debugger, with every name restored where it looks at variables and no cell is running."""
         if msg.get("command") in _SHOWING and not self.bridge.host.running:

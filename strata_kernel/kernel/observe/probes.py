@@ -1,6 +1,7 @@
 """Parts of the process that cells set on purpose: how each is read, as plain values by name, and set again."""
 
 from __future__ import annotations
+import __future__
 
 import locale
 import logging
@@ -8,6 +9,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 Values = dict[str, Any]
@@ -256,6 +259,20 @@ def _set_display(values: Values) -> None:
             setattr(shell, name, value)
 
 
+_FUTURE = reduce(or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
+
+
+def _compiler() -> Values:
+    shell = sys.modules["IPython.core.getipython"].get_ipython()
+    # What `from __future__` asks for holds in all cells that follow.
+    return {} if shell is None else {"flags": shell.compile.flags & _FUTURE}
+
+
+def _set_compiler(values: Values) -> None:
+    compiler = sys.modules["IPython.core.getipython"].get_ipython().compile
+    compiler.flags = (compiler.flags & ~_FUTURE) | values["flags"]
+
+
 PROBES: tuple[Probe, ...] = (
     Probe("env:", "os", _environment, _set_environment),
     Probe("proc:cwd", "os", _cwd, lambda values: os.chdir(values["cwd"])),
@@ -273,4 +290,5 @@ PROBES: tuple[Probe, ...] = (
     Probe("proc:sklearn", "sklearn", _sklearn, _set_sklearn),
     Probe("proc:polars", "polars", _polars, _set_polars),
     Probe("proc:display", "IPython", _display, _set_display),
+    Probe("proc:compiler", "IPython", _compiler, _set_compiler),
 )
