@@ -32,6 +32,8 @@ class Captured(msgspec.Struct):
     outputs: list[dict[str, Any]]
     #: Definitions, by name and lineage, for which another object stood before the run.
     replaced: frozenset[tuple[str, str]] = frozenset()
+    #: Whether all that the run did to the process was done to the user's own modules.
+    reloadable: bool = False
 
 
 class Capture:
@@ -277,6 +279,22 @@ class Capture:
         return tuple(dict.fromkeys(found))
 
 
+def reloadable(before: Before, seen: Observed, units: list[Unit], host: Host) -> bool:
+    """Tell whether the run may have had effects, and on nothing but modules of the user's."""
+    found = any(u.reason is not None and u.reason.code == "module state" for u in units)
+    roots = {n: u for u in units if u.kind == "module" for n in u.names}
+    for chain in before.closure.effects:
+        slot = before.closure.slots.get(chain.root)
+        unit = roots.get(chain.root) or (slot.unit if slot else None)
+        if unit is None or not lasting(chain, unit):
+            continue
+        target = f"{unit.summary.get(chain.root, chain.root)}.{chain.path}"
+        if target != "importlib.reload" and not host.is_users(target.partition(".")[0]):
+            return False
+        found = True
+    return found and not any(r.code == "effect" for r in seen.reasons)
+
+
 def module_unit(key: str, name: str, value: types.ModuleType) -> Unit:
     """Return the unit of a module that came into the name by more than a plain import."""
     record = {"module": value.__name__, "attribute": None, "name": name}
@@ -334,7 +352,8 @@ def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | Non
         seconds=capture.ran.seconds,
         source=capture.before.reading.cell.source,
     )
-    return Captured(manifest, groups, capture.undoable(), capture.ran.outputs, frozenset(capture.replaced))
+    safe = reloadable(capture.before, capture.seen, units, capture.host)
+    return Captured(manifest, groups, capture.undoable(), capture.ran.outputs, frozenset(capture.replaced), safe)
 
 
 def _repeats(capture: Capture, twin: Manifest) -> bool:

@@ -99,8 +99,15 @@ class Watch:
     def _unload_outdated(self) -> None:
         """Unload the modules whose files changed, and those that import them, so that an import reads them anew."""
         changed = {name for name, known in self._loaded.items() if known is not None and stat_of(known[0]) != known[1]}
-        if not changed:
-            return
+        if changed:
+            self.unload()
+
+    def is_users(self, module: str) -> bool:
+        """Tell whether a module that is loaded is the user's own."""
+        return self._loaded.get(module) is not None
+
+    def unload(self) -> None:
+        """Unload the user's modules, so that an import makes them anew."""
         for name in [n for n, known in self._loaded.items() if known is not None]:
             sys.modules.pop(name, None)
             del self._loaded[name]
