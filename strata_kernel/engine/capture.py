@@ -15,6 +15,7 @@ from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
 from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE
 from strata_kernel.engine.before import Before
+from strata_kernel.engine.changes import changed_since, reloadable
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.restore import Source
@@ -162,7 +163,9 @@ class Capture:
         else:
             version = provenance.defined(code=definition.digest, evaluates=evaluates)
             source = Source(definition.source, definition.line, {n: v for n, v in evaluates.items() if v})
-            artifact = Artifact("source", inline=msgspec.json.encode(source))
+            # Its statement makes it as it was then: not with what the rest of the cell did to it.
+            if not changed_since(self.analysis, name, rest[name], self.values):
+                artifact = Artifact("source", inline=msgspec.json.encode(source))
         register(self, rest[name], name, version)
         groups = self.values.group({name: rest.pop(name)})
         reach = Reach(
@@ -277,22 +280,6 @@ class Capture:
             if unit.reason is not None and unit.reason.code == "module state" and not stores.issuperset(unit.names):
                 found.append(f"changes what {unit.reason.name} may share with its names")
         return tuple(dict.fromkeys(found))
-
-
-def reloadable(before: Before, seen: Observed, units: list[Unit], host: Host) -> bool:
-    """Tell whether the run may have had effects, and on nothing but modules of the user's."""
-    found = any(u.reason is not None and u.reason.code == "module state" for u in units)
-    roots = {n: u for u in units if u.kind == "module" for n in u.names}
-    for chain in before.closure.effects:
-        slot = before.closure.slots.get(chain.root)
-        unit = roots.get(chain.root) or (slot.unit if slot else None)
-        if unit is None or not lasting(chain, unit):
-            continue
-        target = f"{unit.summary.get(chain.root, chain.root)}.{chain.path}"
-        if target != "importlib.reload" and not host.is_users(target.partition(".")[0]):
-            return False
-        found = True
-    return found and not any(r.code == "effect" for r in seen.reasons)
 
 
 def module_unit(key: str, name: str, value: types.ModuleType) -> Unit:

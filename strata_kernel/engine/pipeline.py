@@ -15,7 +15,8 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest, Reach, Unit
 from strata_kernel.domain.state import START, Slot, State, advance, closure, hidden, in_reach
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
-from strata_kernel.engine.capture import Capture, Captured, finish, reloadable
+from strata_kernel.engine.capture import Capture, Captured, finish
+from strata_kernel.engine.changes import reloadable
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement
