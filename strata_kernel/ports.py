@@ -171,6 +171,14 @@ class Host(Protocol):
         """Put back what stood there."""
         ...
 
+    def is_users(self, module: str) -> bool:
+        """Tell whether a module that is loaded is the user's own, which can be unloaded and imported anew."""
+        ...
+
+    def unload_modules(self) -> None:
+        """Unload the user's own modules, so that an import makes them anew."""
+        ...
+
     def load_module(self, name: str) -> None:
         """Import a module by its dotted name, if it can be."""
         ...

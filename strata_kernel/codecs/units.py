@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from strata_kernel.codecs.content import definition_content, state_of, unit_content
 from strata_kernel.codecs.functions import goes_by_reference
 from strata_kernel.codecs.immutable import ATOMS, is_immutable, shareable
 from strata_kernel.codecs.pickle import UnitPickler, decode, encode, root
+from strata_kernel.codecs.reach import Reached
 from strata_kernel.codecs.refuse import Refused, live_lists, module_state, process_wide, shown
 from strata_kernel.codecs.source import Definitions
 from strata_kernel.codecs.summary import summarise
@@ -64,7 +67,7 @@ def group(values: dict[str, object], definitions: Definitions) -> list[Group]:
             known[name] = value
             groups.append(_definition(name, value, reference[1], definitions))
         elif is_immutable(value):
-            groups.append(_finish(_Try({name: value}, definitions), immutable=True))
+            groups.append(_finish(_Try({name: value}, definitions), definitions, immutable=True))
         else:
             tries.append(_Try({name: value}, definitions))
     tangle = entangled(known, [(a.values, a.objects(definitions)) for a in tries], definitions) if known else set()
@@ -72,7 +75,8 @@ def group(values: dict[str, object], definitions: Definitions) -> list[Group]:
         groups = [g for g in groups if not tangle & set(g.names)]
         caught = {n: v for n, v in values.items() if n in tangle}
         text = f"{', '.join(f'`{n}`' for n in sorted(caught))} share state with a definition"
-        groups.append(_finish(_Try(caught, definitions, Reason("unpicklable", text, name=min(caught)))))
+        attempt = _Try(caught, definitions, Reason("unpicklable", text, name=min(caught)))
+        groups.append(_finish(attempt, definitions))
         tries = [a for a in tries if not tangle & a.values.keys()]
     if tries and (owned := module_state()):
         for attempt in tries:
@@ -83,7 +87,7 @@ def group(values: dict[str, object], definitions: Definitions) -> list[Group]:
             together = {name: value for member in members for name, value in member.values.items()}
             failed = next((member for member in members if member.reason is not None), None)
             attempt = _Try(together, definitions, failed.reason if failed is not None else None)
-        groups.append(_finish(attempt))
+        groups.append(_finish(attempt, definitions))
     return groups
 
 
@@ -184,12 +188,13 @@ class _Try:
         return self.pickler.trace.inside if self.pickler is not None else set()
 
 
-def _finish(attempt: _Try, immutable: bool = False) -> Group:
+def _finish(attempt: _Try, definitions: Definitions, immutable: bool = False) -> Group:
     names = tuple(sorted(attempt.values))
     size = len(attempt.stream) + sum(view.nbytes for view in attempt.buffers)
     summary = {name: summarise(attempt.values[name], size if len(names) == 1 else None) for name in names}
     if attempt.reason is not None:
-        return Group(names, reason=attempt.reason, summary=summary)
+        reach = _reach(list(attempt.values.values()), definitions)
+        return Group(names, reason=attempt.reason, summary=summary, reach=reach)
     return Group(
         names,
         attempt.stream,
@@ -300,6 +305,41 @@ def _walk(roots: list[Any], definitions: Definitions) -> dict[int, tuple[int, An
                 fresh.extend(value.__closure__ or ())
         pending = gc.get_referents(*fresh)
     return found
+
+
+def _reach(roots: list[Any], definitions: Definitions) -> Reach:
+    """Return what code in values that have no stored form can touch, as the garbage collector shows them."""
+    reach, seen, pending = Reached(), set[int](), roots
+    while pending:
+        fresh = []
+        for value in pending:
+            if id(value) in seen or isinstance(value, types.ModuleType) or value is definitions.namespace:
+                continue
+            seen.add(id(value))
+            known = definitions.reference(value) or definitions.reference(type(value))
+            if known is not None:
+                reach.definitions.add(known)
+            if definitions.reference(value) is not None or (type(value) is dict and "__builtins__" in value):
+                continue
+            code = None
+            if isinstance(value, types.GeneratorType):
+                code = value.gi_code
+            elif isinstance(value, types.CoroutineType):
+                code = value.cr_code
+            elif isinstance(value, types.AsyncGeneratorType):
+                code = value.ag_code
+            elif isinstance(value, types.FunctionType):
+                if value.__globals__ is not definitions.namespace:
+                    continue
+                code = value.__code__
+            if isinstance(code, types.CodeType):
+                reach.code(code)
+            if not isinstance(value, type) or value.__module__ == "__main__":
+                fresh.append(value)
+        if len(seen) > _WALKED:
+            return msgspec.structs.replace(reach.frozen(), opaque=True)
+        pending = gc.get_referents(*fresh)
+    return reach.frozen()
 
 
 def _culprit(error: Exception, values: dict[str, Any]) -> str:

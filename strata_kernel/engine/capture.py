@@ -15,6 +15,7 @@ from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
 from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE
 from strata_kernel.engine.before import Before
+from strata_kernel.engine.changes import changed_since, reloadable
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.restore import Source
@@ -32,6 +33,8 @@ class Captured(msgspec.Struct):
     outputs: list[dict[str, Any]]
     #: Definitions, by name and lineage, for which another object stood before the run.
     replaced: frozenset[tuple[str, str]] = frozenset()
+    #: Whether all that the run did to the process was done to the user's own modules.
+    reloadable: bool = False
 
 
 class Capture:
@@ -160,7 +163,9 @@ class Capture:
         else:
             version = provenance.defined(code=definition.digest, evaluates=evaluates)
             source = Source(definition.source, definition.line, {n: v for n, v in evaluates.items() if v})
-            artifact = Artifact("source", inline=msgspec.json.encode(source))
+            # Its statement makes it as it was then: not with what the rest of the cell did to it.
+            if not changed_since(self.analysis, name, rest[name], self.values):
+                artifact = Artifact("source", inline=msgspec.json.encode(source))
         register(self, rest[name], name, version)
         groups = self.values.group({name: rest.pop(name)})
         reach = Reach(
@@ -334,7 +339,8 @@ def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | Non
         seconds=capture.ran.seconds,
         source=capture.before.reading.cell.source,
     )
-    return Captured(manifest, groups, capture.undoable(), capture.ran.outputs, frozenset(capture.replaced))
+    safe = reloadable(capture.before, capture.seen, units, capture.host)
+    return Captured(manifest, groups, capture.undoable(), capture.ran.outputs, frozenset(capture.replaced), safe)
 
 
 def _repeats(capture: Capture, twin: Manifest) -> bool:

@@ -13,16 +13,17 @@ import msgspec
 
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Reason
-from strata_kernel.domain.manifest import Fact, Manifest, Reach, Unit
+from strata_kernel.domain.manifest import Manifest, Reach, Unit
 from strata_kernel.domain.state import START, Slot, State, advance, closure, hidden, in_reach
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
+from strata_kernel.engine.changes import reloadable
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import CellFailed, Declined, StoreError
-from strata_kernel.ports import Files, Group, Host, Ran, Store, Values
+from strata_kernel.ports import Files, Group, Host, Observed, Ran, Store, Values
 
 #: Reasons for which a run is not even recorded: its inputs are not what the key says.
 NOT_PUBLISHED = frozenset({"changed", "tainted"})
@@ -262,7 +263,7 @@ class Pipeline:
                 self.show(cell.id, ran.outputs)
             if ran.error is not None:
                 self.session.settle((*seen.written, *seen.made, *seen.deleted))
-                return self._failed(before, ran, facts(before, seen, self.session.world))
+                return self._failed(before, ran, seen)
             seen.facts = facts(before, seen, self.session.world)
             capture = Capture(before, ran, seen, self.host, self.values)
             return self._completed(capture, standing, audience, twin or self._twin(capture))
@@ -270,10 +271,15 @@ class Pipeline:
             self.resolver.running.pop()
             self.session.look_anew()
 
-    def _failed(self, before: Before, ran: Ran, saw: tuple[Fact, ...]) -> Failed:
+    def _failed(self, before: Before, ran: Ran, seen: Observed) -> Failed:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
         assert ran.error is not None
         doubtful = self.placement.settle_names(before.state)
+        if before.closure.effects and reloadable(before, seen, [], self.host):
+            # What it did to the user's modules before it failed is undone with them.
+            name = "effect:failed:" + secrets.token_hex(4)
+            self.placement.hidden[name] = name
+            self.placement.reloadable.add(name)
         gone = before.present - set(self.host.names())
         live = {n: s for n, s in before.state.items() if n not in gone and n not in doubtful}
         for name in doubtful:
@@ -284,6 +290,7 @@ class Pipeline:
         # Without a document the values that a failed cell left are the ones that the next cell sees, as ever.
         after = before.state if self.session.ordered else live
         reasons = (Reason("error", ": ".join(error)),)
+        saw = facts(before, seen, self.session.world)
         entry = Entry(before.reading, before.state, None, after, reasons, error, before.closure, saw)
         self.session.entries[before.reading.cell.id] = entry
         return Failed(entry, ran.error, (), ran.seconds)
@@ -338,6 +345,8 @@ class Pipeline:
 
     def _note_patches(self, name: str, captured: Captured) -> None:
         patches = captured.patches
+        if name.startswith("effect:") and captured.reloadable:
+            self.placement.reloadable.add(name)
         if name.startswith("effect:") and patches and None not in patches:
             self.placement.patches[name] = [p for p in patches if p is not None]
 

@@ -42,6 +42,8 @@ class Placement:
         self._refers: dict[str, tuple[frozenset[tuple[str, str]], tuple[str, str] | None]] = {}
         #: What stood where an effect of this process patched something, by effect; only where patches are all it did.
         self.patches: dict[str, list[Patch]] = {}
+        #: Effects on nothing but the user's own modules, which can be made anew.
+        self.reloadable: set[str] = set()
         #: The state that names are being brought to.
         self.state: State = {}
         #: Digest of a unit's live names by (version, names), as it was when the version came into place.
@@ -227,6 +229,9 @@ class Placement:
                 for patch in reversed(patches):
                     self.host.unpatch(patch)
                 del self.hidden[unit], self.patches[unit]
+        left = self.tainted(state)
+        if left and self.reloadable.issuperset(left):
+            _start_over(self)
 
     def tainted(self, state: State) -> list[str]:
         """Return the effects that the process has and the state has not: they cannot be undone here."""
@@ -239,3 +244,17 @@ class Placement:
             groups = self.values.group({n: self.host.namespace[n] for n in names})
             self.contents[at] = groups[0].content if len(groups) == 1 else None
         return self.contents[at]
+
+
+def _start_over(placement: Placement) -> None:
+    """Unload the user's modules and let go of all that may hold a part of them: it comes back anew."""
+    placement.host.unload_modules()
+    for unit in placement.reloadable & placement.hidden.keys():
+        del placement.hidden[unit]
+    for name in placement.host.names():
+        del placement.host.namespace[name]
+    placement.names, placement.shelf, placement.contents = {}, {}, {}
+    for _, own in placement._refers.values():
+        if own is not None:
+            placement.values.retire(*own)
+    placement._refers = {}

@@ -200,6 +200,14 @@ class IPythonHost:
             else:
                 setattr(patch.holder, patch.name, patch.value)
 
+    def is_users(self, module: str) -> bool:
+        """Tell whether a module that is loaded is the user's own."""
+        return self.watch.is_users(module)
+
+    def unload_modules(self) -> None:
+        """Unload the user's own modules."""
+        self.watch.unload()
+
     def load_module(self, name: str) -> None:
         """Import a module by its dotted name, if it can be."""
         if name not in sys.modules:

@@ -108,8 +108,15 @@ class Watch:
 
     def _unload_outdated(self) -> None:
         """Unload the modules whose files changed, and those that import them, so that an import reads them anew."""
-        if all(stat_of(path) == stat for path, stat in self._local.values()):
-            return
+        if any(stat_of(path) != stat for path, stat in self._local.values()):
+            self.unload()
+
+    def is_users(self, module: str) -> bool:
+        """Tell whether a module that is loaded is the user's own."""
+        return module in self._local
+
+    def unload(self) -> None:
+        """Unload the user's modules, so that an import makes them anew."""
         for name in self._local:
             sys.modules.pop(name, None)
         self._loaded -= self._local.keys()

@@ -1,0 +1,42 @@
+"""What a run may have changed beside its names: definitions after their statements, and the user's own modules."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from strata_kernel.domain.analysis import Analysis
+from strata_kernel.domain.manifest import Unit
+from strata_kernel.engine.before import Before
+from strata_kernel.engine.effects import lasting
+from strata_kernel.ports import Host, Observed, Values
+
+
+def changed_since(analysis: Analysis, name: str, value: Any, values: Values) -> bool:
+    """Tell whether the cell may have changed a definition after its statement: by a store to it, or by calling it."""
+    if any(c.root == name and c.path.endswith("=") for c in analysis.effects):
+        return True
+    if name not in analysis.mutates:
+        return False
+    if isinstance(value, types.FunctionType):
+        kept = [value.__defaults__, *(value.__kwdefaults__ or {}).values(), *vars(value).values()]
+        return bool(value.__closure__) or not all(values.immutable(v) for v in kept)
+    code = (types.FunctionType, staticmethod, classmethod, property)
+    own = [v for n, v in vars(value).items() if not n.startswith("__") and not isinstance(v, code)]
+    return type(value) is not type or not all(values.immutable(v) for v in own)
+
+
+def reloadable(before: Before, seen: Observed, units: list[Unit], host: Host) -> bool:
+    """Tell whether the run may have had effects, and on nothing but modules of the user's."""
+    found = any(u.reason is not None and u.reason.code == "module state" for u in units)
+    roots = {n: u for u in units if u.kind == "module" for n in u.names}
+    for chain in before.closure.effects:
+        slot = before.closure.slots.get(chain.root)
+        unit = roots.get(chain.root) or (slot.unit if slot else None)
+        if unit is None or not lasting(chain, unit):
+            continue
+        target = f"{unit.summary.get(chain.root, chain.root)}.{chain.path}"
+        if target != "importlib.reload" and not host.is_users(target.partition(".")[0]):
+            return False
+        found = True
+    return found and not any(r.code == "effect" for r in seen.reasons)
