@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable
 
 from strata_kernel.cells.kind import Identity, Policy, Reading
-from strata_kernel.domain import provenance
+from strata_kernel.domain import provenance, syntax
 from strata_kernel.domain.analyse import analyse
 from strata_kernel.domain.analysis import Analysis
 from strata_kernel.domain.cell import Cell
@@ -50,7 +49,7 @@ class PythonKind:
     def _python(self, source: str) -> str | None:
         # What parses is no magic: IPython's syntax is chosen so that Python refuses it.
         try:
-            compile(source, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            syntax.parse(source)
         except (SyntaxError, ValueError, MemoryError, RecursionError):
             try:
                 return self._transform(source)
