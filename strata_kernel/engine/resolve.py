@@ -88,6 +88,7 @@ class Resolver:
                 self.files.restore(FileOutput(path, digest, blob), self.store)
                 changed.append(path)
         if changed:
+            self.session.look_anew()
             self.session.settle(changed)
 
     def prepare_files(self, state: State) -> None:
