@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 def plain(value: Any) -> Any:
     """Return a state with arrays turned into (dtype, bytes), so that states compare and pickle."""
+    if isinstance(value, (int, str, float)):
+        return value
     if isinstance(value, dict):
-        return tuple((key, plain(value[key])) for key in sorted(value))
+        return tuple([(key, plain(value[key])) for key in sorted(value)])
     if hasattr(value, "tobytes") and hasattr(value, "dtype"):
         return ("array", str(value.dtype), value.tobytes()) if value.shape else value.item()
     return value

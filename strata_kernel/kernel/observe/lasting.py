@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # no wrapper that makes an enumeration member of each answer
 import builtins
 import logging
 import signal
@@ -13,8 +14,6 @@ from strata_kernel.domain.cell import Reason
 Seen = dict[str, Any]
 
 _BUILTINS = "builtins"
-#: Without the wrapper that makes an enumeration member of each answer.
-_getsignal = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
 
 _HOOKS = ("stdout", "stderr", "stdin", "displayhook", "excepthook", "unraisablehook", "breakpointhook")
 #: Not SIGINT: ipykernel sets it around each cell.
@@ -42,7 +41,7 @@ def seen() -> Seen:
     for name, listed in handlers.items():
         found["log:" + name] = tuple(id(h) for h in listed if not isinstance(h, logging.NullHandler))
     for number in _SIGNALS:
-        found["signal:" + number.name] = _getsignal(number)
+        found["signal:" + number.name] = _signal.getsignal(number)
     for name in _HOOKS:
         found["hook:" + name] = id(getattr(sys, name, None))
     found[_BUILTINS] = dict(vars(builtins))

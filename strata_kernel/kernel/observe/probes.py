@@ -133,16 +133,23 @@ def _set_matplotlib(values: Values) -> None:
         dict.__setitem__(params, key, list(value) if type(value) is list else value)
 
 
+#: The tables of pandas' options with the full names of what is in them, for so many registered options.
+_pandas_tables: tuple[int, list[tuple[dict[str, Any], list[tuple[str, str]]]]] = (0, [])
+
+
 def _pandas() -> Values:
-    found: Values = {}
-    pending = [("", sys.modules["pandas._config.config"]._global_config)]
-    while pending:
-        prefix, options = pending.pop()
-        for key, value in options.items():
-            if type(value) is dict:
-                pending.append((f"{prefix}{key}.", value))
-            else:
-                found[prefix + key] = value
+    global _pandas_tables
+    config = sys.modules["pandas._config.config"]
+    if _pandas_tables[0] != len(config._registered_options):
+        _pandas_tables = (len(config._registered_options), _tables("", config._global_config))
+    return {full: table.get(key, ABSENT) for table, keys in _pandas_tables[1] for key, full in keys}
+
+
+def _tables(prefix: str, options: dict[str, Any]) -> list[tuple[dict[str, Any], list[tuple[str, str]]]]:
+    found = [(options, [(k, prefix + k) for k, v in options.items() if type(v) is not dict])]
+    for key, value in options.items():
+        if type(value) is dict:
+            found += _tables(f"{prefix}{key}.", value)
     return found
 
 
