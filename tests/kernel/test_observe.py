@@ -12,7 +12,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,9 @@ from strata_kernel.kernel.observe import active
 from strata_kernel.kernel.observe.observed import Observed
 from strata_kernel.kernel.observe.observer import Observer
 from strata_kernel.world.files import read_digest
+from tests.kernel.conftest import watched
 
 Run = Callable[..., Observed]
-
-
-@pytest.fixture
-def observer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Observer]:
-    monkeypatch.chdir(tmp_path)
-    found = Observer(ignored=[str(tmp_path / "store")], roots=[str(tmp_path)])
-    found.install()
-    yield found
-    active.recording = None
 
 
 @pytest.fixture
@@ -45,13 +37,7 @@ def namespace() -> dict[str, Any]:
 def run(observer: Observer, namespace: dict[str, Any]) -> Run:
     def run_cell(source: str, prepare: str = "") -> Observed:
         exec(textwrap.dedent(prepare), namespace)
-        code = compile(textwrap.dedent(source), "<cell>", "exec")
-        observer.start(namespace)
-        try:
-            exec(code, namespace)
-        finally:
-            seen = observer.stop()
-        return seen
+        return watched(observer, namespace, source)
 
     return run_cell
 

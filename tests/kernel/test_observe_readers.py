@@ -5,10 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 import pickle
-import textwrap
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from strata_kernel.kernel.observe import active
 from strata_kernel.kernel.observe.observed import Observed
 from strata_kernel.kernel.observe.observer import Observer
 from strata_kernel.kernel.observe.sql import named_files
+from tests.kernel.conftest import watched
 
 Run = Callable[[str], Observed]
 
@@ -41,22 +40,8 @@ def namespace() -> dict[str, Any]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, namespace: dict[str, Any]) -> Iterator[Run]:
-    monkeypatch.chdir(tmp_path)
-    observer = Observer(roots=[str(tmp_path)])
-    observer.install()
-
-    def run_cell(source: str) -> Observed:
-        code = compile(textwrap.dedent(source), "<cell>", "exec")
-        observer.start(namespace)
-        try:
-            exec(code, namespace)
-        finally:
-            seen = observer.stop()
-        return seen.settled(observer.files)
-
-    yield run_cell
-    active.recording = None
+def run(observer: Observer, namespace: dict[str, Any]) -> Run:
+    return lambda source: watched(observer, namespace, source).settled(observer.files)
 
 
 @pytest.fixture
