@@ -68,7 +68,7 @@ export default [
   layer(['src/tokens.ts', 'src/graph.ts'], './!(protocol)', ...UI),
   layer(['src/connection.ts', 'src/document.ts'], './!(protocol|tokens)', ...UI),
   layer(['src/model.ts'], './!(protocol|tokens|graph)', '@jupyterlab/*', ...UI),
-  layer(['src/registry.ts'], './plugins/*', './views/*', './editor/*', ...UI),
+  layer(['src/registry.ts', 'src/runner.ts'], './plugins/*', './views/*', './editor/*', ...UI),
   layer(['src/views/**', 'src/editor/**'], '../plugins/*', '../connection', '../registry'),
   layer(['src/plugins/**'], './*', '../connection')
 ];

@@ -27,6 +27,7 @@ export const IRegistry = new Token<Registry>(
 export class Registry {
   constructor(private readonly _tracker: INotebookTracker) {
     _tracker.currentChanged.connect(() => this._currentChanged.emit());
+    _tracker.activeCellChanged.connect(() => this._cellSelected.emit());
   }
 
   /** The notebook that the user looks at, or looked at last; null when its kernel is none of ours. */
@@ -39,6 +40,11 @@ export class Registry {
   /** Emits when `current` may be another. */
   get currentChanged(): ISignal<this, void> {
     return this._currentChanged;
+  }
+
+  /** Emits when another cell of the current notebook is selected. */
+  get cellSelected(): ISignal<this, void> {
+    return this._cellSelected;
   }
 
   /** The id of the cell that is selected in the current notebook. */
@@ -78,6 +84,7 @@ export class Registry {
     this._tracker.widgetAdded.connect((_, panel) => add(panel));
   }
 
+  private readonly _cellSelected = new Signal<this, void>(this);
   private readonly _currentChanged = new Signal<this, void>(this);
   private readonly _parts = new WeakMap<Context, Omit<IBench, 'panel'>>();
 }

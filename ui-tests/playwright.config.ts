@@ -10,11 +10,12 @@ export default defineConfig({
   ...base,
   workers: 1,
   retries: process.env.CI ? 1 : 0,
-  timeout: 120_000,
+  timeout: 60_000,
   expect: { timeout: 20_000 },
   reporter: [['list']],
   use: {
     ...base.use,
+    actionTimeout: 15_000,
     baseURL: `http://127.0.0.1:${port}`,
     video: 'off',
     trace: 'off',

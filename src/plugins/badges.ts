@@ -8,7 +8,7 @@ import { Signal } from '@lumino/signaling';
 import { IRegistry, type IBench, type Registry } from '../registry';
 import { CommandIDs, PACKAGE } from '../tokens';
 import { Badge } from '../views/badge';
-import { namer } from '../views/names';
+import { placer } from '../views/names';
 
 /** The badges of one view of a notebook. */
 class Badges implements IDisposable {
@@ -18,7 +18,7 @@ class Badges implements IDisposable {
     private readonly _commands: CommandRegistry
   ) {
     const { panel, model } = _bench;
-    this._name = namer(model, panel.context.model);
+    this._place = placer(model, panel.context.model);
     // Cell widgets follow the document's cells, after the model's own listeners have run.
     panel.content.modelContentChanged.connect(this._synchronise, this);
     model.cellChanged.connect((_, id) => this._badges.get(id)?.update(), this);
@@ -69,12 +69,12 @@ class Badges implements IDisposable {
       void this._commands.execute(CommandIDs.showWhy);
     };
     const { model } = this._bench;
-    return new Badge({ cell, model, trans: this._trans, name: this._name, onClick });
+    return new Badge({ cell, model, trans: this._trans, place: this._place, onClick });
   }
 
   private readonly _badges = new Map<string, Badge>();
   private _isDisposed = false;
-  private readonly _name: (id: string) => string;
+  private readonly _place: (id: string) => string;
 }
 
 export const badges: JupyterFrontEndPlugin<void> = {

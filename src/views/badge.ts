@@ -14,8 +14,8 @@ export interface IBadgeOptions {
   cell: CodeCell;
   model: NotebookModel;
   trans: TranslationBundle;
-  /** How people know a cell. */
-  name: (id: string) => string;
+  /** Where a cell is. */
+  place: (id: string) => string;
   onClick: (cell: CodeCell) => void;
 }
 
@@ -62,11 +62,11 @@ export class Badge implements IDisposable {
     if (!facts) {
       return;
     }
-    const { name } = this._options;
+    const { place } = this._options;
     const text = badge(facts, Date.now(), trans);
     const words = [
       sentence(facts, trans),
-      ...facts.reasons.map(item => reason(item, facts.id, name)),
+      ...facts.reasons.map(item => reason(item, facts.id, place)),
       ...model.diagnostics(facts.id).map(item => item.message)
     ];
     if (facts.state !== this._state) {

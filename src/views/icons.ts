@@ -4,7 +4,7 @@ import { PACKAGE, type State } from '../tokens';
 
 /** Strokes on a field of 16 by 16, in the colour of the text around them. */
 const draw = (body: string) =>
-  `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 16 16"><g fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round">${body}</g></svg>`;
+  `<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 16 16"><g fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round">${body}</g></svg>`;
 
 const icon = (name: string, body: string) =>
   new LabIcon({ name: `${PACKAGE}:${name}`, svgstr: draw(body) });
@@ -49,4 +49,13 @@ export const graphIcon = icon(
 export const runStaleIcon = icon(
   'run-stale',
   '<path d="M12.8 8.500a5 5 0 1 1-1.4-4M12 1.800v3H9"/><path d="M6.8 6.200v4.200L10 8.300z" fill="currentColor" stroke-width="1"/>'
+);
+
+export const minusIcon = icon('minus', '<path d="M3 8h10"/>');
+
+export const fitIcon = icon('fit', '<path d="M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.500H10M6 13.500H2.500V10"/>');
+
+export const whyIcon = icon(
+  'why',
+  '<circle cx="8" cy="8" r="6"/><path d="M6 6.300A2 2 0 1 1 8 8.300v.9M8 11.600v.1"/>'
 );

@@ -1,21 +1,28 @@
-/** How people know a cell: the number it shows, else its label, else its place. */
+/** How people know a cell: by its label, or by the number it shows. */
 import type { NotebookModel } from '../model';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { ICodeCellModel } from '@jupyterlab/cells';
 
-/** Return a function from ids of cells to short names, e.g. `[3]` or `load`. */
-export function namer(model: NotebookModel, notebook: INotebookModel): (id: string) => string {
+export type Naming = (id: string) => string;
+
+/** Return short names for cells: the label, e.g. `load`, else the place. */
+export function namer(model: NotebookModel, notebook: INotebookModel): Naming {
+  const place = placer(model, notebook);
   return id => {
     const label = model.nodes.find(node => node.id === id)?.label;
-    if (label && label !== id) {
-      return label;
-    }
+    return label && label !== id ? label : place(id);
+  };
+}
+
+/** Return places of cells: the number that a cell shows, e.g. `[3]`, else its place among the code cells. */
+export function placer(model: NotebookModel, notebook: INotebookModel): Naming {
+  return id => {
     for (const cell of notebook.cells) {
-      if (cell.id === id && cell.type === 'code') {
-        const count = (cell as ICodeCellModel).executionCount;
-        return count ? `[${count}]` : `#${model.nodes.findIndex(node => node.id === id) + 1}`;
+      if (cell.id === id && cell.type === 'code' && (cell as ICodeCellModel).executionCount) {
+        return `[${(cell as ICodeCellModel).executionCount}]`;
       }
     }
-    return id;
+    const index = model.nodes.findIndex(node => node.id === id);
+    return index < 0 ? id : `#${index + 1}`;
   };
 }

@@ -105,9 +105,9 @@ export function badge(facts: ICellFacts, now: number, trans: TranslationBundle):
   }
 }
 
-/** A reason in words; `name` says how people know a cell. */
-export function reason(of: Reason, self: string, name: (id: string) => string): string {
-  const where = of.cell && of.cell !== self ? ` (${name(of.cell)})` : '';
+/** A reason in words; `place` says where a cell is. */
+export function reason(of: Reason, self: string, place: (id: string) => string): string {
+  const where = of.cell && of.cell !== self ? ` in ${place(of.cell)}` : '';
   const line = of.line ? `, line ${of.line}` : '';
   return of.text + where + line;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from '@jupyterlab/galata';
-import { badge, command, edit, open, reopen, shut, states } from './notebook';
+import { badge, command, edit, open, reopen, shot, shut, states, unique } from './notebook';
 
 /** Cells that no other test has in the store. */
 const cells = (tag: string) => [
@@ -10,7 +10,7 @@ const cells = (tag: string) => [
 
 test('cells are served after the notebook was closed and opened again', async ({ page, tmpPath }) => {
   const path = `${tmpPath}/hit.ipynb`;
-  await open(page, path, cells('hit'));
+  await open(page, path, cells(unique('hit')));
   await states(page, 'new', 'new', 'new');
   await command(page, 'notebook:run-all-cells');
   await states(page, 'fresh', 'fresh', 'fresh');
@@ -27,7 +27,7 @@ test('cells are served after the notebook was closed and opened again', async ({
 });
 
 test('an edit marks what depends on it, and says why', async ({ page, tmpPath }) => {
-  await open(page, `${tmpPath}/edit.ipynb`, cells('edit'));
+  await open(page, `${tmpPath}/edit.ipynb`, cells(unique('edit')));
   await states(page, 'new', 'new', 'new');
   await command(page, 'notebook:run-all-cells');
   await states(page, 'fresh', 'fresh', 'fresh');
@@ -35,9 +35,7 @@ test('an edit marks what depends on it, and says why', async ({ page, tmpPath })
   await states(page, 'fresh', 'edited', 'stale');
   await expect(badge(page, 2)).toHaveAttribute('title', /`y`.*changed/);
   await expect(badge(page, 2)).toHaveAccessibleName('Strata: stale. Show why.');
-  if (process.env.SHOTS) {
-    await page.screenshot({ path: `${process.env.SHOTS}/edit.png` });
-  }
+  await shot(page, "edit");
 });
 
 test('a cell run on behalf of another shows its outputs', async ({ page, tmpPath }) => {
@@ -52,7 +50,7 @@ test('a cell run on behalf of another shows its outputs', async ({ page, tmpPath
 });
 
 test('another kernel has no badges', async ({ page, tmpPath }) => {
-  await open(page, `${tmpPath}/other.ipynb`, cells('other'), 'python3');
+  await open(page, `${tmpPath}/other.ipynb`, cells(unique('other')), 'python3');
   await command(page, 'notebook:run-all-cells');
   await expect(page.locator('.jp-OutputArea-output')).toHaveText('y is 2');
   await expect(page.locator('.strata-Badge')).toHaveCount(0);

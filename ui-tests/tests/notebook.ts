@@ -2,6 +2,9 @@
 import { expect, type IJupyterLabPageFixture } from '@jupyterlab/galata';
 import type { Locator } from '@playwright/test';
 
+/** Return a tag that makes cells new to a store that has seen these tests before. */
+export const unique = (tag: string): string => `${tag}-${Date.now().toString(36)}`;
+
 /** Write a notebook of these code cells and open it; ids are c0, c1, … */
 export async function open(
   page: IJupyterLabPageFixture,
@@ -100,4 +103,11 @@ export async function edit(
     },
     [place, source] as const
   );
+}
+
+/** Keep a picture to be looked at, when a folder for them is named. */
+export async function shot(page: IJupyterLabPageFixture, name: string): Promise<void> {
+  if (process.env.STRATA_SHOTS) {
+    await page.screenshot({ path: `${process.env.STRATA_SHOTS}/${name}.png` });
+  }
 }
