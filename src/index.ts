@@ -9,6 +9,15 @@ import { runs } from './plugins/runs';
 import { status } from './plugins/status';
 import { why } from './plugins/why';
 
-const plugins: JupyterFrontEndPlugin<any>[] = [notebooks, badges, outputs, runs, status, why, graph, reactive];
+const plugins: JupyterFrontEndPlugin<any>[] = [
+  notebooks,
+  badges,
+  outputs,
+  runs,
+  status,
+  why,
+  graph,
+  reactive
+];
 
 export default plugins;

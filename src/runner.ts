@@ -28,7 +28,11 @@ interface IExecuted {
 }
 
 /** Run cells in the document's order; one that fails holds up only what depends on it. */
-export async function run(bench: IBench, ids: readonly string[], options: IRunOptions = {}): Promise<IRan> {
+export async function run(
+  bench: IBench,
+  ids: readonly string[],
+  options: IRunOptions = {}
+): Promise<IRan> {
   const { panel, model, feed } = bench;
   const wanted = new Set(ids);
   let pending = panel.content.widgets.filter(cell => wanted.has(cell.model.id));

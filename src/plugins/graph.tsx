@@ -94,7 +94,10 @@ export const graph: JupyterFrontEndPlugin<void> = {
       isEnabled: () => [...panels].some(panel => panel.isVisible),
       label: args => trans.__('Save Graph as %1', args.format === 'mermaid' ? 'Mermaid' : 'SVG'),
       describedBy: {
-        args: { type: 'object', properties: { format: { type: 'string', enum: ['svg', 'mermaid'] } } }
+        args: {
+          type: 'object',
+          properties: { format: { type: 'string', enum: ['svg', 'mermaid'] } }
+        }
       },
       execute: args => {
         const visible = [...panels].find(panel => panel.isVisible);

@@ -80,7 +80,11 @@ class Reaction implements IDisposable {
     const toRun = steps.filter(step => step.action === 'run');
     await run(this._bench, served, this._options);
     if (toRun.length && generation === this._generation && (await this._agreed(toRun))) {
-      await run(this._bench, toRun.map(step => step.cell), this._options);
+      await run(
+        this._bench,
+        toRun.map(step => step.cell),
+        this._options
+      );
     }
   }
 
@@ -88,7 +92,9 @@ class Reaction implements IDisposable {
   private _needs({ cell }: Step): boolean {
     const { model, panel } = this._bench;
     const state = model.cell(cell)?.state ?? 'new';
-    const source = panel.content.widgets.find(widget => widget.model.id === cell)?.model.sharedModel.getSource();
+    const source = panel.content.widgets
+      .find(widget => widget.model.id === cell)
+      ?.model.sharedModel.getSource();
     return !!source?.trim() && (STALE.has(state) || state === 'servable');
   }
 
@@ -141,10 +147,14 @@ export const reactive: JupyterFrontEndPlugin<void> = {
       label: args => labels[known(args.mode)],
       isToggled: args => choice.mode === args.mode,
       isVisible: () => registry.current !== null,
-      describedBy: { args: { type: 'object', properties: { mode: { type: 'string', enum: [...MODES] } } } },
+      describedBy: {
+        args: { type: 'object', properties: { mode: { type: 'string', enum: [...MODES] } } }
+      },
       execute: args => settingRegistry.set(ID, 'mode', known(args.mode))
     });
-    MODES.forEach(mode => palette?.addItem({ command: CommandIDs.setReactive, args: { mode }, category: 'Strata' }));
+    MODES.forEach(mode =>
+      palette?.addItem({ command: CommandIDs.setReactive, args: { mode }, category: 'Strata' })
+    );
 
     const settings = await settingRegistry.load(ID);
     const read = () => {

@@ -98,7 +98,10 @@ class Runs {
   /** Whether a cell has the directive. */
   isFrozen(bench: IBench, id: string): boolean {
     const cell = bench.panel.content.widgets.find(widget => widget.model.id === id);
-    return !!cell?.model.sharedModel.getSource().split('\n').some(line => line.trim() === FROZEN);
+    return !!cell?.model.sharedModel
+      .getSource()
+      .split('\n')
+      .some(line => line.trim() === FROZEN);
   }
 
   /** The cell a command is about: what it was called for, was clicked on, or is selected. */
@@ -173,7 +176,10 @@ function addCommands(
     runs.run(b, [id], true)
   );
   commands.addCommand(CommandIDs.planFirst, {
-    label: args => (args.cell || args.clicked ? trans.__('Plan Running This Cell…') : trans.__('Plan Running Stale Cells…')),
+    label: args =>
+      args.cell || args.clicked
+        ? trans.__('Plan Running This Cell…')
+        : trans.__('Plan Running Stale Cells…'),
     isEnabled: available,
     isVisible: available,
     describedBy: { args: { type: 'object', properties: { cell: { type: 'string' } } } },

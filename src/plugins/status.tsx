@@ -68,7 +68,11 @@ class StatusItem extends VDomRenderer<Current> {
     }
     const text = line(tally, this._trans);
     return (
-      <button className="strata-Status" onClick={this._onClick} title={this._trans.__('Strata: show what was served, and what is stale')}>
+      <button
+        className="strata-Status"
+        onClick={this._onClick}
+        title={this._trans.__('Strata: show what was served, and what is stale')}
+      >
         <strataIcon.react tag="span" className="strata-Status-icon" aria-hidden="true" />
         <TextItem source={text} />
       </button>
@@ -132,7 +136,11 @@ export const status: JupyterFrontEndPlugin<void> = {
     });
     if (statusBar) {
       const model = new Current(registry);
-      const item = new StatusItem(model, trans, () => void app.commands.execute(CommandIDs.showSummary));
+      const item = new StatusItem(
+        model,
+        trans,
+        () => void app.commands.execute(CommandIDs.showSummary)
+      );
       statusBar.registerStatusItem(`${PACKAGE}:status`, {
         item,
         align: 'middle',

@@ -53,7 +53,10 @@ export const runStaleIcon = icon(
 
 export const minusIcon = icon('minus', '<path d="M3 8h10"/>');
 
-export const fitIcon = icon('fit', '<path d="M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.500H10M6 13.500H2.500V10"/>');
+export const fitIcon = icon(
+  'fit',
+  '<path d="M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.500H10M6 13.500H2.500V10"/>'
+);
 
 export const whyIcon = icon(
   'why',

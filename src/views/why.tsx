@@ -154,7 +154,9 @@ export function WhyView(props: IWhyProps): JSX.Element {
   const details = (inspection?.details ?? {}) as IDetails;
   const Icon = STATE_ICONS[facts.state];
   const text = inspection?.text ?? '';
-  const why = [...new Set([...reasons(text), ...(text ? [] : facts.reasons.map(item => item.text))])];
+  const why = [
+    ...new Set([...reasons(text), ...(text ? [] : facts.reasons.map(item => item.text))])
+  ];
   return (
     <div className="strata-Why-body">
       <header className="strata-Why-header" data-state={facts.state}>

@@ -18,10 +18,15 @@ const STYLES = [
 /** Return the whole drawing as the text of an SVG file, whatever part of it is in view. */
 export function standalone(drawing: SVGSVGElement, width: number, height: number): string {
   const copy = drawing.cloneNode(true) as SVGSVGElement;
-  const [originals, copies] = [drawing, copy].map(svg => [...svg.querySelectorAll<SVGElement>('*')]);
+  const [originals, copies] = [drawing, copy].map(svg => [
+    ...svg.querySelectorAll<SVGElement>('*')
+  ]);
   originals.forEach((original, i) => {
     const style = getComputedStyle(original);
-    copies[i].setAttribute('style', STYLES.map(name => `${name}:${style.getPropertyValue(name)}`).join(';'));
+    copies[i].setAttribute(
+      'style',
+      STYLES.map(name => `${name}:${style.getPropertyValue(name)}`).join(';')
+    );
     copies[i].removeAttribute('tabindex');
   });
   copy.querySelector(':scope > g')?.removeAttribute('transform');

@@ -34,14 +34,21 @@ const HEIGHT = 38;
 /** Return what is to be arranged. */
 export function sketch(nodes: readonly Node[]): ISketch {
   return {
-    nodes: nodes.map(({ id, label }) => ({ id, label: label || id, width: width(label || id), height: HEIGHT })),
+    nodes: nodes.map(({ id, label }) => ({
+      id,
+      label: label || id,
+      width: width(label || id),
+      height: HEIGHT
+    })),
     edges: edges(nodes)
   };
 }
 
 /** Return the text at an edge: its names, cut where there are many. */
 export function edgeText(names: readonly string[]): string {
-  return names.length > 3 ? `${names.slice(0, 2).join(', ')} +${names.length - 2}` : names.join(', ');
+  return names.length > 3
+    ? `${names.slice(0, 2).join(', ')} +${names.length - 2}`
+    : names.join(', ');
 }
 
 /** Return the edge as a path of an SVG, round where the points bend. */
@@ -60,5 +67,5 @@ export function curve(points: IPath['points']): string {
 }
 
 function width(label: string): number {
-  return Math.min(190, Math.max(96, 40 + label.length * 7));
+  return Math.min(190, Math.max(112, 40 + label.length * 7));
 }

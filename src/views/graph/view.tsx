@@ -34,7 +34,9 @@ export function found(model: NotebookModel, query: string, staleOnly: boolean): 
   const hits = model.nodes.filter(({ id, label, reads, writes }) => {
     const texts = [label ?? '', id, ...(reads ?? []), ...(writes ?? [])];
     const state = model.cell(id)?.state ?? 'new';
-    return (!staleOnly || STALE.has(state)) && texts.some(text => text.toLowerCase().includes(wanted));
+    return (
+      (!staleOnly || STALE.has(state)) && texts.some(text => text.toLowerCase().includes(wanted))
+    );
   });
   return new Set(hits.map(node => node.id));
 }
@@ -72,6 +74,47 @@ export function neighbour(drawing: IDrawing, id: string, key: string): string | 
 const cellOf = (target: EventTarget) =>
   (target as Element).closest<SVGGElement>('[data-cell]')?.dataset.cell ?? null;
 
+/** The end of an edge. */
+const Arrow = React.memo(function Arrow(): JSX.Element {
+  return (
+    <defs>
+      <marker
+        id="strata-arrow"
+        viewBox="0 0 8 8"
+        refX="7"
+        refY="4"
+        markerUnits="userSpaceOnUse"
+        markerWidth="8"
+        markerHeight="8"
+        orient="auto"
+      >
+        <path className="strata-Graph-arrow" d="M0 .5 8 4 0 7.5z" />
+      </marker>
+    </defs>
+  );
+});
+
+/** Walk, jump and zoom with keys. */
+function onKey(event: React.KeyboardEvent, props: IGraphProps, viewport: IViewport): void {
+  const { drawing, onSelect, onJump } = props;
+  const id = cellOf(event.target);
+  const next = id && neighbour(drawing, id, event.key);
+  if (next) {
+    onSelect(next);
+    viewport.ref.current?.querySelector<SVGGElement>(`[data-cell="${CSS.escape(next)}"]`)?.focus();
+  } else if (id && (event.key === 'Enter' || event.key === ' ')) {
+    onJump(id);
+  } else if (event.key === '+' || event.key === '-') {
+    viewport.zoom(event.key === '+' ? 1.25 : 0.8);
+  } else if (event.key === '0') {
+    viewport.fit();
+  } else {
+    return;
+  }
+  event.preventDefault();
+  event.stopPropagation();
+}
+
 /** The whole drawing. */
 export function GraphView(props: IGraphProps): JSX.Element {
   const { drawing, model, selected, query, staleOnly, trans, onSelect, onJump } = props;
@@ -85,27 +128,13 @@ export function GraphView(props: IGraphProps): JSX.Element {
 
   const hits = found(model, query, staleOnly);
   const related = pointed
-    ? new Set([pointed, ...ancestors(model.nodes, [pointed]), ...descendants(model.nodes, [pointed])])
+    ? new Set([
+        pointed,
+        ...ancestors(model.nodes, [pointed]),
+        ...descendants(model.nodes, [pointed])
+      ])
     : null;
   const dim = (id: string) => (related ? !related.has(id) : !!hits && !hits.has(id));
-  const onKeyDown = (event: React.KeyboardEvent) => {
-    const id = cellOf(event.target);
-    const next = id && neighbour(drawing, id, event.key);
-    if (next) {
-      onSelect(next);
-      ref.current?.querySelector<SVGGElement>(`[data-cell="${CSS.escape(next)}"]`)?.focus();
-    } else if (id && (event.key === 'Enter' || event.key === ' ')) {
-      onJump(id);
-    } else if (event.key === '+' || event.key === '-') {
-      viewport.zoom(event.key === '+' ? 1.25 : 0.8);
-    } else if (event.key === '0') {
-      fit();
-    } else {
-      return;
-    }
-    event.preventDefault();
-    event.stopPropagation();
-  };
   const first = chosen?.id ?? drawing.boxes[0]?.id;
   return (
     <svg
@@ -119,13 +148,9 @@ export function GraphView(props: IGraphProps): JSX.Element {
       onDoubleClick={event => cellOf(event.target) && onJump(cellOf(event.target)!)}
       onPointerOver={event => setPointed(cellOf(event.target))}
       onPointerLeave={() => setPointed(null)}
-      onKeyDown={onKeyDown}
+      onKeyDown={event => onKey(event, props, viewport)}
     >
-      <defs>
-        <marker id="strata-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
-          <path className="strata-Graph-arrow" d="M0 .5 8 4 0 7.5z" />
-        </marker>
-      </defs>
+      <Arrow />
       <g transform={`translate(${transform.x} ${transform.y}) scale(${transform.k})`}>
         {drawing.paths.map(path => (
           <Edge

@@ -26,13 +26,27 @@ const LINE = 16;
 const clamp = (k: number) => Math.min(MOST, Math.max(LEAST, k));
 
 /** Return the transform that shows a drawing in a window, never enlarged. */
-export function fitted(width: number, height: number, window: { width: number; height: number }): ITransform {
-  const k = clamp(Math.min(1, window.width / Math.max(width, 1), window.height / Math.max(height, 1)));
-  return { k, x: (window.width - width * k) / 2, y: Math.max(0, (window.height - height * k) / 2 > 40 ? 8 : (window.height - height * k) / 2) };
+export function fitted(
+  width: number,
+  height: number,
+  window: { width: number; height: number }
+): ITransform {
+  const k = clamp(
+    Math.min(1, window.width / Math.max(width, 1), window.height / Math.max(height, 1))
+  );
+  return {
+    k,
+    x: (window.width - width * k) / 2,
+    y: Math.max(0, (window.height - height * k) / 2 > 40 ? 8 : (window.height - height * k) / 2)
+  };
 }
 
 /** Return the transform that is another one zoomed around a place of the window. */
-export function zoomed({ x, y, k }: ITransform, factor: number, at: { x: number; y: number }): ITransform {
+export function zoomed(
+  { x, y, k }: ITransform,
+  factor: number,
+  at: { x: number; y: number }
+): ITransform {
   const next = clamp(k * factor);
   const ratio = next / k;
   return { k: next, x: at.x - (at.x - x) * ratio, y: at.y - (at.y - y) * ratio };
@@ -101,8 +115,11 @@ export function useViewport(width: number, height: number): IViewport {
     const box = ref.current?.getBoundingClientRect();
     setTransform(old => {
       const [left, top] = [x * old.k + old.x, y * old.k + old.y];
-      const inside = !box || (left > 30 && left < box.width - 30 && top > 20 && top < box.height - 20);
-      return inside ? old : { k: old.k, x: box.width / 2 - x * old.k, y: box.height / 2 - y * old.k };
+      const inside =
+        !box || (left > 30 && left < box.width - 30 && top > 20 && top < box.height - 20);
+      return inside
+        ? old
+        : { k: old.k, x: box.width / 2 - x * old.k, y: box.height / 2 - y * old.k };
     });
   };
   const zoom = (factor: number) => change(old => zoomed(old, factor, middle()));
