@@ -124,13 +124,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class CellStatus(_Wire, frozen=True, kw_only=True, tag="cell-status"):
-    """The state of one cell and why it is so."""
+    """The state of one cell and why it is so; `run_ms` is how long the run behind its value took."""
 
     id: str
     state: State
     reasons: list[Reason] = []
     hit: bool | None = None
     saved_ms: float | None = None
+    run_ms: float | None = None
     worker: str | None = None
     progress: Progress | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,10 @@ def test_the_committed_schema_is_current() -> None:
     path = Path(protocol.__file__).with_name("protocol.schema.json")
     command = "python -m strata_kernel.protocol > protocol.schema.json && mv protocol.schema.json strata_kernel/"
     assert path.read_text("utf-8") == protocol.schema_text(), f"regenerate it: {command}"
+
+
+def test_the_typescript_is_current() -> None:
+    """The generated file names the digest of the schema that it was generated from, so no Node is needed to tell."""
+    path = Path(__file__).parents[1] / "src" / "protocol.ts"
+    digest = hashlib.sha256(protocol.schema_text().encode()).hexdigest()
+    assert digest in path.read_text("utf-8"), "regenerate it: jlpm protocol"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.manifest import Unit
 from strata_kernel.domain.state import hidden
 from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
 from strata_kernel.engine.session import Entry
@@ -62,8 +64,10 @@ def graph(entries: list[Entry]) -> list[Node]:
     return nodes
 
 
-def plan(entries: list[Entry], targets: list[str], *, force: bool) -> list[Step]:
-    """Return what running the targets (all cells when empty) would do, in order."""
+def plan(
+    entries: list[Entry], targets: list[str], estimate: Callable[[Entry], float | None], *, force: bool
+) -> list[Step]:
+    """Return what running the targets (all cells when empty) would do, in order; `estimate` gives earlier durations."""
     wanted = set(targets) or {e.reading.cell.id for e in entries}
     last = max((i for i, e in enumerate(entries) if e.reading.cell.id in wanted), default=-1)
     steps = []
@@ -75,7 +79,7 @@ def plan(entries: list[Entry], targets: list[str], *, force: bool) -> list[Step]
                 cell=entry.reading.cell.id,
                 action="serve" if served else "run",
                 reasons=[] if served else list(entry.reasons),
-                seconds=entry.manifest.seconds if entry.manifest else None,
+                seconds=entry.manifest.seconds if entry.manifest else estimate(entry),
             )
         )
     return steps
@@ -104,13 +108,31 @@ def why(entry: Entry, last: Outcome | None = None) -> str:
     return "\n".join(dict.fromkeys(lines))
 
 
+def _size(unit: Unit) -> int | None:
+    """Return how many bytes of the store a unit takes, None when it is not saved."""
+    if unit.artifact is None:
+        return None
+    blobs = [*unit.artifact.buffers, unit.artifact.stream]
+    return sum(b.size for b in blobs if b) + len(unit.artifact.inline or b"")
+
+
 def details(entry: Entry) -> dict[str, Any]:
     """Return the inputs and outputs of a cell as plain data."""
     slots = entry.closure.slots if entry.closure else {}
     units = entry.manifest.units if entry.manifest else ()
     return {
         "key": entry.manifest.key if entry.manifest else None,
-        "inputs": {n: s.version for n, s in slots.items() if s is not None},
-        "outputs": [{"names": list(u.names), "version": u.version, "summary": u.summary} for u in units],
+        "seconds": entry.manifest.seconds if entry.manifest else None,
+        "created": entry.manifest.created if entry.manifest else None,
+        "inputs": [
+            {"name": n, "cell": s.by, "version": s.version, "summary": s.unit.summary.get(n, s.unit.kind)}
+            for n, s in sorted(slots.items())
+            if s is not None and not hidden(n)
+        ],
+        "outputs": [
+            {"names": list(u.names), "version": u.version, "summary": u.summary, "bytes": _size(u), "kind": u.kind}
+            for u in units
+            if not all(hidden(n) for n in u.names)
+        ],
         "facts": [{"kind": f.kind, "name": f.name} for f in entry.manifest.facts] if entry.manifest else [],
     }

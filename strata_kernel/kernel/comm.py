@@ -49,7 +49,8 @@ class Frontends(Follower):
                 self._revise(message.revision)
             case protocol.RequestPlan() as message:
                 force = message.mode == "force"
-                steps = report.plan(self.bridge.view.entries(), message.targets, force=force)
+                view = self.bridge.view
+                steps = report.plan(view.entries(), message.targets, view.estimate, force=force)
                 self._post(comm, protocol.Plan(id=message.id, steps=steps))
             case protocol.RequestInspect() as message:
                 self._post(comm, self._inspect(message))

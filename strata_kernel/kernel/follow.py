@@ -7,6 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from strata_kernel import protocol
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.checks import check
@@ -64,16 +66,15 @@ class Follower:
         if not self.comms:
             return
         hit = isinstance(outcome, Restored)
-        state, reasons = self.bridge.view.state(outcome.entry)
         saved = outcome.manifest.seconds * 1000 if isinstance(outcome, Restored) else None
-        final = protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons), hit=hit, saved_ms=saved)  # type: ignore[arg-type]
+        final = msgspec.structs.replace(self._state(outcome.entry), hit=hit, saved_ms=saved)
         key = outcome.entry.manifest.key if saving and self._saves and outcome.entry.manifest else None
         with self._lock:
             if key is None or key in self._stored:
                 self._put(final)
             else:
                 self._saving[key] = final
-                self._put(protocol.CellStatus(id=cell_id, state="saving", reasons=list(reasons)))
+                self._put(protocol.CellStatus(id=cell_id, state="saving", reasons=final.reasons))
             self._stored.clear()
         self.changed()
 
@@ -158,11 +159,15 @@ class Follower:
         for entry in entries:
             cell_id = entry.reading.cell.id
             if cell_id not in current | unsettled and cell_id != self.bridge.target:
-                state, reasons = self.bridge.view.state(entry)
-                self._tell(protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons)))  # type: ignore[arg-type]
+                self._tell(self._state(entry))
             found = items.get(cell_id, [])
             if found or ("diagnostics", cell_id) in self._sent:
                 self._once("diagnostics", cell_id, protocol.encode(protocol.Diagnostics(id=cell_id, items=found)))
+
+    def _state(self, entry: Entry) -> protocol.CellStatus:
+        state, reasons = self.bridge.view.state(entry)
+        took = entry.manifest.seconds * 1000 if entry.manifest else None
+        return protocol.CellStatus(id=entry.reading.cell.id, state=state, reasons=list(reasons), run_ms=took)  # type: ignore[arg-type]
 
     def _findings(self, entries: list[Entry]) -> dict[str, list[Diagnostic]]:
         settings = self.bridge.parts.settings

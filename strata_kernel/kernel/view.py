@@ -58,6 +58,14 @@ class View:
         slot = entries[-1].after.get(target) if entries and not hidden(target) else None
         return next((e for e in entries if slot is not None and e.reading.cell.id == slot.by), None)
 
+    def estimate(self, entry: Entry) -> float | None:
+        """Return how many seconds the cell took before, also before its last edit; None when it never ran."""
+        known = self._session.estimate(entry)
+        last = self.last.get(entry.reading.cell.id)
+        if known or last is None:
+            return known or None
+        return last.seconds if isinstance(last, Failed) else last.manifest.seconds
+
     def why(self, entry: Entry) -> str:
         """Explain the last decision on a cell in words."""
         cell_id, label = entry.reading.cell.id, entry.reading.label

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 PREFIX = Path(sys.prefix)
+LAB_EXTENSION = PREFIX / "share" / "jupyter" / "labextensions" / "strata-labextension"
 
 
 def test_kernelspec() -> None:
@@ -29,13 +30,18 @@ def test_kernelspec() -> None:
     assert {p.name for p in Path(spec.resource_dir).iterdir()} >= {"logo-32x32.png", "logo-64x64.png", "logo-svg.svg"}
 
 
+def loaded_by_lab(folder: Path) -> str:
+    load: str = json.loads((folder / "package.json").read_text())["jupyterlab"]["_build"]["load"]
+    return load
+
+
 def test_lab_extension() -> None:
-    folder = PREFIX / "share" / "jupyter" / "labextensions" / "strata-labextension"
-    if not folder.exists():
+    if not (folder := LAB_EXTENSION).exists():
         pytest.skip("not installed in this environment")
-    package = json.loads((folder / "package.json").read_text())
-    assert (folder / package["jupyterlab"]["_build"]["load"]).is_file()
-    assert json.loads((folder / "install.json").read_text())["packageName"] == "strata-jupyter"
+    assert (folder / loaded_by_lab(folder)).is_file()
+    assert list((folder / "schemas" / "strata-labextension").glob("*.json"))
+    if not folder.is_symlink():  # as it is while the extension is being developed
+        assert json.loads((folder / "install.json").read_text())["packageName"] == "strata-jupyter"
 
 
 @pytest.mark.timeout(120)
@@ -64,7 +70,7 @@ def test_lab_serves_the_extension(tmp_path: Path) -> None:
             time.sleep(0.1)
         page = urllib.request.urlopen(match[0] + "lab", timeout=30).read().decode()
         assert '"strata-labextension"' in page
-        entry = match[0] + "lab/extensions/strata-labextension/static/remoteEntry.js"
+        entry = match[0] + "lab/extensions/strata-labextension/" + loaded_by_lab(LAB_EXTENSION)
         assert b"strata-labextension" in urllib.request.urlopen(entry, timeout=30).read()
         assert "strata_labextension | extension was successfully loaded" in log.read_text()
     finally:

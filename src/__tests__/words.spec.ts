@@ -1,0 +1,76 @@
+import { nullTranslator } from '@jupyterlab/translation';
+import type { ICellFacts } from '../model';
+import { STATE_ICONS } from '../views/icons';
+import { badge, bytes, duration, reason, sentence, word } from '../views/words';
+import { decisions, reasons } from '../views/why';
+
+const trans = nullTranslator.load('');
+const facts = (more: Partial<ICellFacts>): ICellFacts => ({
+  id: 'a',
+  state: 'new',
+  reasons: [],
+  hit: null,
+  savedMs: null,
+  runMs: null,
+  worker: null,
+  progress: null,
+  began: null,
+  ...more
+});
+
+describe('words', () => {
+  it.each([
+    [0.2, '0 ms'],
+    [12.4, '12 ms'],
+    [999, '999 ms'],
+    [1234, '1.2 s'],
+    [12_600, '13 s'],
+    [250_000, '4 min 10 s'],
+    [240_000, '4 min'],
+    [3_600_000, '1 h'],
+    [5_400_000, '1 h 30 min']
+  ])('say %d milliseconds', (ms, text) => expect(duration(ms)).toBe(text));
+
+  it.each([
+    [0, '0 B'],
+    [28, '28 B'],
+    [24_100, '24.1 kB'],
+    [512_000_000, '512 MB']
+  ])('say %d bytes', (size, text) => expect(bytes(size)).toBe(text));
+
+  it('say in a badge the number that matters', () => {
+    expect(badge(facts({ state: 'served', savedMs: 250_000 }), 0, trans)).toBe(
+      'served · 4 min 10 s'
+    );
+    expect(badge(facts({ state: 'servable', runMs: 900 }), 0, trans)).toBe(
+      'will be served · 900 ms'
+    );
+    expect(badge(facts({ state: 'running', began: 1000 }), 1500, trans)).toBe('running');
+    expect(badge(facts({ state: 'running', began: 1000 }), 4000, trans)).toBe('running · 3.0 s');
+    const progress = { done: 2, total: 5 };
+    expect(badge(facts({ state: 'running', progress }), 0, trans)).toBe('running · 2/5');
+    expect(badge(facts({ state: 'dispatching', worker: 'gpu' }), 0, trans)).toBe(
+      'dispatching → gpu'
+    );
+  });
+
+  it('have a word, a sentence and an icon of its own for every state', () => {
+    const states = Object.keys(STATE_ICONS) as ICellFacts['state'][];
+    expect(new Set(states.map(state => word(state, trans))).size).toBe(15);
+    expect(new Set(states.map(state => sentence(facts({ state }), trans))).size).toBe(15);
+    expect(new Set(states.map(state => STATE_ICONS[state].svgstr)).size).toBe(15);
+  });
+
+  it('say where a reason lies', () => {
+    const changed = { code: 'changed', text: '`df` changed', cell: 'b' };
+    expect(reason(changed, 'a', () => '[3]')).toBe('`df` changed in [3]');
+    expect(reason({ ...changed, cell: 'a', line: 4 }, 'a', String)).toBe('`df` changed, line 4');
+  });
+
+  it("are taken out of the kernel's text", () => {
+    const text =
+      'cell b (c1)\nran in 2 s\n  - `x` changed (in c0)\nnow: stale\n  - `x` changed (in c0)';
+    expect(decisions(text)).toEqual(['ran in 2 s']);
+    expect(reasons(text)).toHaveLength(2);
+  });
+});

@@ -1,0 +1,171 @@
+/** The only module that knows comms: one comm per notebook and kernel, as long as the kernel is ours. */
+import type { ISessionContext } from '@jupyterlab/apputils';
+import type { Kernel } from '@jupyterlab/services';
+import type { JSONObject } from '@lumino/coreutils';
+import { Signal, type ISignal } from '@lumino/signaling';
+import type { FromFrontend, FromKernel } from './protocol';
+import { PROTOCOL, TARGET, type IChannel } from './tokens';
+
+/** `implementation` in the kernel's info: the name of its kernelspec is the user's business. */
+const IMPLEMENTATION = 'strata';
+
+/** Speaks to whatever kernel a session has, and is closed while that is none of ours. */
+export class Connection implements IChannel {
+  constructor(
+    private readonly _session: ISessionContext,
+    private readonly _path: () => string
+  ) {
+    _session.kernelChanged.connect(this._onKernelChanged, this);
+    _session.statusChanged.connect(this._onStatusChanged, this);
+    _session.connectionStatusChanged.connect(this._onConnectionChanged, this);
+    void this._connect();
+  }
+
+  get isOpen(): boolean {
+    return this._isOpen;
+  }
+
+  get openChanged(): ISignal<this, boolean> {
+    return this._openChanged;
+  }
+
+  get received(): ISignal<this, FromKernel> {
+    return this._received;
+  }
+
+  get disposed(): ISignal<this, void> {
+    return this._disposed;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  send(message: FromFrontend): void {
+    if (this._isOpen) {
+      this._post(message);
+    }
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    this._disconnect();
+    this._disposed.emit();
+    Signal.clearData(this);
+  }
+
+  private _post(message: FromFrontend): void {
+    // A kernel that dies takes its comms with it before it tells anyone.
+    if (this._comm && !this._comm.isDisposed) {
+      this._comm.send(message as unknown as JSONObject);
+    }
+  }
+
+  private async _connect(): Promise<void> {
+    this._disconnect();
+    const attempt = this._attempt;
+    const kernel = this._session.session?.kernel;
+    // A second connection to a kernel, as that of a console, does not get its comms.
+    if (!kernel || kernel.isDisposed || !kernel.handleComms) {
+      return;
+    }
+    this._connecting = true;
+    try {
+      const info = await kernel.info;
+      if (attempt !== this._attempt || info.implementation !== IMPLEMENTATION) {
+        return;
+      }
+      const comm = kernel.createComm(TARGET);
+      this._comm = comm;
+      await subshell(comm, kernel);
+      if (attempt === this._attempt && !comm.isDisposed) {
+        comm.onMsg = message => this._onMessage(message.content.data as unknown as FromKernel);
+        comm.onClose = () => this._setOpen(false);
+        comm.open({ type: 'hello', protocol: PROTOCOL, path: this._path() });
+      }
+    } catch {
+      // The kernel went away while it was asked; the next one is announced.
+    } finally {
+      if (attempt === this._attempt) {
+        this._connecting = false;
+      }
+    }
+  }
+
+  private _disconnect(): void {
+    this._attempt++;
+    this._connecting = false;
+    const comm = this._comm;
+    this._comm = null;
+    this._setOpen(false);
+    if (comm && !comm.isDisposed) {
+      comm.onMsg = () => undefined;
+      comm.onClose = () => undefined;
+      try {
+        comm.close();
+      } catch {
+        // Its kernel is gone already.
+      }
+    }
+  }
+
+  private _onMessage(message: FromKernel): void {
+    if (message?.type === 'welcome') {
+      this._received.emit(message);
+      this._setOpen(true);
+    } else if (this._isOpen && typeof message?.type === 'string') {
+      this._received.emit(message);
+    }
+  }
+
+  private _onKernelChanged(): void {
+    void this._connect();
+  }
+
+  private _onStatusChanged(_: ISessionContext, status: Kernel.Status): void {
+    if (status === 'restarting' || status === 'autorestarting' || status === 'dead') {
+      this._disconnect();
+      this._lost = status !== 'dead';
+    } else if (this._lost && (status === 'idle' || status === 'busy')) {
+      this._lost = false;
+      void this._connect();
+    }
+  }
+
+  private _onConnectionChanged(_: ISessionContext, status: Kernel.ConnectionStatus): void {
+    // What was said while nobody listened is not said again, so a new comm asks for everything.
+    if (status === 'connected' && this._comm && !this._connecting && !this._isOpen) {
+      void this._connect();
+    } else if (status !== 'connected' && this._comm) {
+      this._setOpen(false);
+    }
+  }
+
+  private _setOpen(open: boolean): void {
+    if (open !== this._isOpen) {
+      this._isOpen = open;
+      this._openChanged.emit(open);
+    }
+  }
+
+  private _attempt = 0;
+  private _comm: Kernel.IComm | null = null;
+  private _connecting = false;
+  private _isDisposed = false;
+  private _isOpen = false;
+  private _lost = false;
+  private readonly _disposed = new Signal<this, void>(this);
+  private readonly _openChanged = new Signal<this, boolean>(this);
+  private readonly _received = new Signal<this, FromKernel>(this);
+}
+
+/** Wait for the comm's subshell, where there is one: without it, a hello would wait for the running cell. */
+async function subshell(comm: Kernel.IComm, kernel: Kernel.IKernelConnection): Promise<void> {
+  const started = (comm as { subshellStarted?: Promise<void> }).subshellStarted;
+  if (started && kernel.supportsSubshells) {
+    await started.catch(() => undefined);
+  }
+}

@@ -1,0 +1,23 @@
+/** The plugins, one capability each. */
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { badges } from './plugins/badges';
+import { graph } from './plugins/graph';
+import { notebooks } from './plugins/notebooks';
+import { outputs } from './plugins/outputs';
+import { reactive } from './plugins/reactive';
+import { runs } from './plugins/runs';
+import { status } from './plugins/status';
+import { why } from './plugins/why';
+
+const plugins: JupyterFrontEndPlugin<any>[] = [
+  notebooks,
+  badges,
+  outputs,
+  runs,
+  status,
+  why,
+  graph,
+  reactive
+];
+
+export default plugins;

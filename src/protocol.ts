@@ -1,0 +1,227 @@
+/**
+ * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
+ *
+ * Schema: sha256 ce1e05edf714d02895a02b57d4e95069222ff9a8f77364da5cf8999685dcd760
+ */
+
+/**
+ * Messages of the comm `strata`, protocol 1.
+ */
+export type StrataMessage = FromFrontend | FromKernel;
+export type FromFrontend =
+  Hello | Document | DocumentPatch | RequestPlan | RequestInspect | SetOption;
+export type FromKernel =
+  Welcome | Graph | CellStatus | CellOutputs | Diagnostics | Plan | Inspection | Workers;
+
+/**
+ * The first message: the frontend's protocol and the notebook's path.
+ */
+export interface Hello {
+  path?: string;
+  protocol: number;
+  type: 'hello';
+}
+/**
+ * The whole document, in order, and the active variant of each group.
+ */
+export interface Document {
+  cells: Cell[];
+  revision: number;
+  type: 'document';
+  variants?: {
+    [k: string]: string;
+  };
+}
+/**
+ * One cell as the client shows it: `id` is unique in its document, `kind` is code, markdown or raw.
+ */
+export interface Cell {
+  id: string;
+  kind?: string;
+  source: string;
+}
+/**
+ * What changed since the former revision: new or edited cells, and the order of all ids when it changed.
+ */
+export interface DocumentPatch {
+  cells?: Cell[];
+  order?: string[] | null;
+  revision: number;
+  type: 'document-patch';
+  variants?: {
+    [k: string]: string;
+  } | null;
+}
+/**
+ * Ask what running the targets would do; `id` comes back in the answer.
+ */
+export interface RequestPlan {
+  id: string;
+  mode?: 'force' | 'stale';
+  targets?: string[];
+  type: 'request-plan';
+}
+/**
+ * Ask about a cell or a name.
+ */
+export interface RequestInspect {
+  cell?: string | null;
+  id: string;
+  name?: string | null;
+  type: 'request-inspect';
+}
+/**
+ * Change options of this session, such as `cascade`.
+ */
+export interface SetOption {
+  options?: {};
+  type: 'set-option';
+}
+/**
+ * The answer to hello.
+ */
+export interface Welcome {
+  options?: {};
+  protocol?: number;
+  type: 'welcome';
+  version: string;
+}
+/**
+ * The graph of one revision of the document.
+ */
+export interface Graph {
+  cells: Node[];
+  revision: number;
+  type: 'graph';
+}
+/**
+ * A cell in the graph: the names it reads and writes, and the cells it depends on.
+ */
+export interface Node {
+  id: string;
+  kind?: string;
+  label?: string;
+  reads?: string[];
+  upstream?: string[];
+  writes?: string[];
+}
+/**
+ * The state of one cell and why it is so; `run_ms` is how long the run behind its value took.
+ */
+export interface CellStatus {
+  hit?: boolean | null;
+  id: string;
+  progress?: Progress | null;
+  reasons?: Reason[];
+  runMs?: number | null;
+  savedMs?: number | null;
+  state:
+    | 'always'
+    | 'blocked'
+    | 'dispatching'
+    | 'edited'
+    | 'failed'
+    | 'fresh'
+    | 'frozen'
+    | 'interrupted'
+    | 'new'
+    | 'queued'
+    | 'running'
+    | 'saving'
+    | 'servable'
+    | 'served'
+    | 'stale';
+  type: 'cell-status';
+  worker?: string | null;
+}
+/**
+ * How far something long has come.
+ */
+export interface Progress {
+  done: number;
+  label?: string;
+  total?: number | null;
+}
+/**
+ * Why something was decided: `code` for programs, `text` for people, line counted from 1 in the cell.
+ */
+export interface Reason {
+  cell?: string | null;
+  code: string;
+  line?: number | null;
+  name?: string | null;
+  text: string;
+}
+/**
+ * Outputs, as nbformat has them, of a cell that the kernel ran or served on behalf of another.
+ */
+export interface CellOutputs {
+  executionCount?: number | null;
+  id: string;
+  outputs: {}[];
+  type: 'cell-outputs';
+}
+/**
+ * All findings on one cell; an empty list takes former ones back.
+ */
+export interface Diagnostics {
+  id: string;
+  items: Diagnostic[];
+  type: 'diagnostics';
+}
+/**
+ * One finding. Lines count from 1; columns count characters from 0, `end` is exclusive; line 0 has no place.
+ */
+export interface Diagnostic {
+  cell?: string | null;
+  code: string;
+  column?: number;
+  end?: number;
+  line?: number;
+  message: string;
+  severity?: 'error' | 'info' | 'warning';
+  suggestion?: string | null;
+}
+/**
+ * The answer to request-plan.
+ */
+export interface Plan {
+  id: string;
+  steps: Step[];
+  type: 'plan';
+}
+/**
+ * One cell of a plan: what would happen to it, why, and how long it took before.
+ */
+export interface Step {
+  action: 'run' | 'serve' | 'skip';
+  cell: string;
+  reasons?: Reason[];
+  seconds?: number | null;
+}
+/**
+ * The answer to request-inspect: a text for people and the records behind it.
+ */
+export interface Inspection {
+  cell?: string | null;
+  details?: {};
+  id: string;
+  name?: string | null;
+  text?: string;
+  type: 'inspection';
+}
+/**
+ * The workers that cells may name.
+ */
+export interface Workers {
+  items: WorkerItem[];
+  type: 'workers';
+}
+/**
+ * One worker.
+ */
+export interface WorkerItem {
+  active?: number;
+  name: string;
+  state: string;
+}

@@ -1,0 +1,105 @@
+/** The badge of one cell: plain nodes rather than a React root, as a long notebook has hundreds of them. */
+import type { CodeCell } from '@jupyterlab/cells';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { IDisposable } from '@lumino/disposable';
+import type { NotebookModel } from '../model';
+import { STALE, type State } from '../tokens';
+import { STATE_ICONS } from './icons';
+import { badge, reason, sentence } from './words';
+
+/** How often a running cell's time is told anew, in milliseconds. */
+const TICK = 1000;
+
+export interface IBadgeOptions {
+  cell: CodeCell;
+  model: NotebookModel;
+  trans: TranslationBundle;
+  /** Where a cell is. */
+  place: (id: string) => string;
+  onClick: (cell: CodeCell) => void;
+}
+
+/** A button at the lower edge of a cell's editor; it is out of the flow, so nothing ever moves. */
+export class Badge implements IDisposable {
+  constructor(private readonly _options: IBadgeOptions) {
+    this._node.type = 'button';
+    this._node.className = 'strata-Badge';
+    this._node.hidden = true;
+    this._icon.className = 'strata-Badge-icon';
+    this._icon.setAttribute('aria-hidden', 'true');
+    this._text.className = 'strata-Badge-text';
+    this._node.append(this._icon, this._text);
+    this._node.addEventListener('click', () => _options.onClick(_options.cell));
+    // A press must not take the focus out of an editor that is being typed in.
+    this._node.addEventListener('mousedown', event => event.preventDefault());
+    const { cell } = _options;
+    void cell.ready.then(() => {
+      if (!this._isDisposed) {
+        cell.node.querySelector('.jp-Cell-inputWrapper')?.append(this._node);
+        this.update();
+      }
+    });
+  }
+
+  get cell(): CodeCell {
+    return this._options.cell;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  /** Show the cell's facts as they are now. */
+  update(): void {
+    const { cell, model, trans } = this._options;
+    const facts = cell.isDisposed ? null : model.cell(cell.model.id);
+    this._tick(facts?.began ?? null);
+    this._node.hidden = !facts;
+    cell.node.classList.toggle(
+      'strata-mod-stale',
+      !!facts && STALE.has(facts.state) && facts.state !== 'new'
+    );
+    if (!facts) {
+      return;
+    }
+    const { place } = this._options;
+    const text = badge(facts, Date.now(), trans);
+    const words = [
+      sentence(facts, trans),
+      ...facts.reasons.map(item => reason(item, facts.id, place)),
+      ...model.diagnostics(facts.id).map(item => item.message)
+    ];
+    if (facts.state !== this._state) {
+      this._state = facts.state;
+      this._node.dataset.state = facts.state;
+      this._icon.replaceChildren(STATE_ICONS[facts.state]?.element({ tag: 'span' }) ?? '');
+    }
+    this._node.classList.toggle('strata-mod-findings', model.diagnostics(facts.id).length > 0);
+    this._text.textContent = text;
+    this._node.title = [...new Set(words)].join('\n');
+    this._node.setAttribute('aria-label', trans.__('Strata: %1. Show why.', text));
+  }
+
+  dispose(): void {
+    this._isDisposed = true;
+    this._tick(null);
+    this._node.remove();
+  }
+
+  /** The clock runs only while the cell does. */
+  private _tick(began: number | null): void {
+    if (began === null && this._timer) {
+      clearInterval(this._timer);
+      this._timer = 0;
+    } else if (began !== null && !this._timer) {
+      this._timer = window.setInterval(() => this.update(), TICK);
+    }
+  }
+
+  private readonly _icon = document.createElement('span');
+  private _isDisposed = false;
+  private readonly _node = document.createElement('button');
+  private _state: State | null = null;
+  private readonly _text = document.createElement('span');
+  private _timer = 0;
+}

@@ -1,0 +1,113 @@
+/** States, reasons and durations in words. */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { ICellFacts } from '../model';
+import type { Reason } from '../protocol';
+import type { State } from '../tokens';
+
+/** Return a duration as people say it. */
+export function duration(ms: number): string {
+  if (ms < 1) {
+    return '0 ms';
+  }
+  if (ms < 1000) {
+    return `${Math.round(ms)} ms`;
+  }
+  const seconds = ms / 1000;
+  if (seconds < 10) {
+    return `${seconds.toFixed(1)} s`;
+  }
+  if (seconds < 60) {
+    return `${Math.round(seconds)} s`;
+  }
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) {
+    const rest = Math.floor(seconds % 60);
+    return rest ? `${minutes} min ${rest} s` : `${minutes} min`;
+  }
+  const rest = minutes % 60;
+  return rest ? `${Math.floor(minutes / 60)} h ${rest} min` : `${Math.floor(minutes / 60)} h`;
+}
+
+/** Return a size in bytes as people say it. */
+export function bytes(size: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(size, 1)) / 3));
+  const value = size / 1000 ** power;
+  return `${power && value < 100 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
+}
+
+/** The state in a word or two. */
+export function word(state: State, trans: TranslationBundle): string {
+  const words: Record<State, string> = {
+    new: trans.__('not run'),
+    fresh: trans.__('ran'),
+    served: trans.__('served'),
+    servable: trans.__('will be served'),
+    edited: trans.__('edited'),
+    stale: trans.__('stale'),
+    frozen: trans.__('frozen'),
+    always: trans.__('always runs'),
+    running: trans.__('running'),
+    queued: trans.__('queued'),
+    saving: trans.__('saving'),
+    dispatching: trans.__('dispatching'),
+    blocked: trans.__('blocked'),
+    failed: trans.__('failed'),
+    interrupted: trans.__('interrupted')
+  };
+  return words[state] ?? state;
+}
+
+/** What the state means, in a sentence. */
+export function sentence(facts: ICellFacts, trans: TranslationBundle): string {
+  const took = facts.runMs === null ? '' : duration(facts.runMs);
+  const saved = facts.savedMs ?? facts.runMs;
+  const sentences: Record<State, string> = {
+    new: trans.__('Not run yet: nothing is known of it.'),
+    fresh: took ? trans.__('Ran in %1.', took) : trans.__('Ran.'),
+    served: trans.__('Served from the cache; running it took %1.', duration(saved ?? 0)),
+    servable: trans.__('Will be served from the cache; running it took %1.', took || '?'),
+    edited: trans.__('Edited since it ran.'),
+    stale: trans.__('Stale: what it shows is not what it would show now.'),
+    frozen: trans.__('Frozen: it keeps the answer it gave, and would give another one today.'),
+    always: trans.__('Always runs: it is never served.'),
+    running: trans.__('Running.'),
+    queued: trans.__('Waits for its turn.'),
+    saving: trans.__('Ran; its values are being saved.'),
+    dispatching: trans.__('On its way to the worker %1.', facts.worker ?? ''),
+    blocked: trans.__('Blocked: a cell that it needs did not succeed.'),
+    failed: trans.__('Failed.'),
+    interrupted: trans.__('Interrupted.')
+  };
+  return sentences[facts.state] ?? facts.state;
+}
+
+/** The text of a badge: the state, and the one number that matters in it. */
+export function badge(facts: ICellFacts, now: number, trans: TranslationBundle): string {
+  const { state, runMs, savedMs, worker, progress, began } = facts;
+  const base = word(state, trans);
+  const number = (ms: number | null) => (ms === null ? base : `${base} · ${duration(ms)}`);
+  switch (state) {
+    case 'served':
+      return number(savedMs ?? runMs);
+    case 'servable':
+    case 'fresh':
+      return number(runMs);
+    case 'running':
+      if (progress?.total) {
+        return `${base} · ${progress.done}/${progress.total}`;
+      }
+      return began !== null && now - began >= 1000 ? number(now - began) : base;
+    case 'dispatching':
+      return worker ? `${base} → ${worker}` : base;
+    default:
+      return base;
+  }
+}
+
+/** A reason in words; `place` says where a cell is. */
+export function reason(of: Reason, self: string, place: (id: string) => string): string {
+  const where = of.cell && of.cell !== self ? ` in ${place(of.cell)}` : '';
+  const line = of.line ? `, line ${of.line}` : '';
+  return of.text + where + line;
+}
