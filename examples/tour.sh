@@ -16,6 +16,8 @@ else
 fi
 if ! "$python" -c 'import strata_kernel, sklearn, pandas, matplotlib' 2>/dev/null; then
   echo "installing strata and what the examples need (once)" >&2
+  # The commands need no lab extension, so this needs no Node.
+  export HATCH_JUPYTER_BUILDER_SKIP_NPM=true
   if command -v uv >/dev/null; then
     uv pip install --quiet --compile-bytecode --python "$python" '.[examples]'
   else
