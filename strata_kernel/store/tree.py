@@ -59,18 +59,25 @@ class Tree:
     def write(self, relative: str, content: bytes) -> None:
         """Write a small file whole, replacing the one that is there; raise StoreError."""
         try:
-            descriptor, temporary = self.temporary()
             try:
-                try:
-                    write_all(descriptor, content)
-                finally:
-                    os.close(descriptor)
-                self.rename(temporary, relative)
-            except BaseException:
-                discard(temporary)
-                raise
+                self._write(relative, content)
+            except FileNotFoundError:
+                # The store was emptied between the temporary file and its name: everything is made once more.
+                self._write(relative, content)
         except OSError as error:
             raise refused("write", self.path(relative), error) from error
+
+    def _write(self, relative: str, content: bytes) -> None:
+        descriptor, temporary = self.temporary()
+        try:
+            try:
+                write_all(descriptor, content)
+            finally:
+                os.close(descriptor)
+            self.rename(temporary, relative)
+        except BaseException:
+            discard(temporary)
+            raise
 
     def rename(self, temporary: str, relative: str) -> None:
         """Move the temporary file into place, replacing; raise OSError."""
