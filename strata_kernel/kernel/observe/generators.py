@@ -87,6 +87,7 @@ def states() -> dict[str, Any]:
 
 def reseed(recording: Recording, unit: str) -> None:
     """Note that a generator is about to be set."""
+    recording.set_generators.add(unit)
     if unit in recording.reseeded:
         return
     if GENERATORS[unit][0]() == recording.generators.get(unit):

@@ -16,8 +16,9 @@ class Observed(msgspec.Struct, frozen=True):
     and folders of which only existence, size or times were asked. `written`: files that stand where the cell put
     them; `deleted`: files it took away; `made`, `removed`: folders. `modules`: newly imported, or asked for in vain by
     the user's code. `changed`: files that changed under the cell. `reseeded`: generators set before anything was
-    drawn; `asked`: those whose states were read. `reasons`: network, subprocess, threads, clock, entropy, and
-    unobserved for gaps. `relative`: paths were used, or the folder was asked for, that depend on where it ran.
+    drawn; `set_generators`: those set at any time; `asked`: those whose states were read. `reasons`: network,
+    subprocess, threads, clock, entropy, and unobserved for gaps. `relative`: paths were used, or the folder was
+    asked for, that depend on where it ran.
     """
 
     reads: dict[str, Fact] = {}
@@ -32,6 +33,7 @@ class Observed(msgspec.Struct, frozen=True):
     modules: frozenset[str] = frozenset()
     changed: tuple[str, ...] = ()
     reseeded: frozenset[str] = frozenset()
+    set_generators: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
     reasons: tuple[Reason, ...] = ()
     pending: dict[str, Stat] = {}

@@ -135,6 +135,7 @@ class Observer:
             modules=self._new_modules(recording),
             changed=tuple(sorted(recording.changed)),
             reseeded=frozenset(recording.reseeded),
+            set_generators=frozenset(recording.set_generators),
             asked=frozenset(recording.asked),
             reasons=tuple(recording.reasons.values()),
             pending=pending,

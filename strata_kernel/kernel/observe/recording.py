@@ -45,6 +45,8 @@ class Recording:
         #: The generators' states when the cell began, and those that it set before it drew from them.
         self.generators: dict[str, Any] = {}
         self.reseeded: set[str] = set()
+        #: Generators that it set at all, be it to the states that they had.
+        self.set_generators: set[str] = set()
         #: Generators whose states were read as the cell found them.
         self.asked: set[str] = set()
         self.reasons: dict[tuple[str, str | None, int | None], Reason] = {}

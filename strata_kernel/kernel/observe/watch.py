@@ -60,6 +60,8 @@ class Watch:
         after = self.process.snapshot()
         self._note_loaded()
         changes = self.process.changes(self._before, after)
+        # A state that the cell set is its own even where it happens to be the one that it found.
+        changes |= {unit: after[unit] for unit in seen.set_generators if unit in after}
         hidden = {unit: self.process.pack(state) for unit, state in changes.items()}
         drawn = {u for u in changes if u.startswith("rng:") and u not in seen.reseeded} | seen.asked
         reasons = [*seen.reasons, *self.process.effects(self._before, after)]
