@@ -179,6 +179,10 @@ class Host(Protocol):
         """Unload the user's own modules, so that an import makes them anew."""
         ...
 
+    def note_modules(self) -> None:
+        """Note the user's modules that are loaded by now, to read them anew once their files change."""
+        ...
+
     def load_module(self, name: str) -> None:
         """Import a module by its dotted name, if it can be."""
         ...

@@ -124,6 +124,9 @@ class Placement:
             for each in state:
                 if each.startswith(SUBMODULE):
                     self.host.load_module(each.removeprefix(SUBMODULE))
+        if not kept:
+            # Imports and values load modules, out of sight of any run.
+            self.host.note_modules()
         for each, value in values.items():
             here = state.get(each)
             stands = kept and self.has(each, slot.version)

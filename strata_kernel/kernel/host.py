@@ -208,6 +208,10 @@ class IPythonHost:
         """Unload the user's own modules."""
         self.watch.unload()
 
+    def note_modules(self) -> None:
+        """Note the user's modules that are loaded by now, to read them anew once their files change."""
+        self.watch.note_loaded()
+
     def load_module(self, name: str) -> None:
         """Import a module by its dotted name, if it can be."""
         if name not in sys.modules:

@@ -58,7 +58,7 @@ class Watch:
         """End the recording; `candidates` are strings and paths in reach that may name files read natively."""
         seen = self.observer.stop().settled(self.world.files)
         after = self.process.snapshot()
-        self._note_loaded()
+        self.note_loaded()
         changes = self.process.changes(self._before, after)
         # A state that the cell set is its own even where it happens to be the one that it found.
         changes |= {unit: after[unit] for unit in seen.set_generators if unit in after}
@@ -91,7 +91,7 @@ class Watch:
         with active.exempt():
             self.process.apply(unit, state)
 
-    def _note_loaded(self) -> None:
+    def note_loaded(self) -> None:
         """Note the files of the user's modules that are loaded, as they were when they were."""
         # A module that is imported goes to the end of the table.
         newest = (len(sys.modules), next(reversed(sys.modules)))
