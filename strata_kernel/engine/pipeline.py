@@ -95,6 +95,8 @@ class Pipeline:
         self.placement.saved = publisher.artifact
         self.resolver = Resolver(session, self.placement, files, self._rerun)
         self.position: State = START
+        #: The position whose names are being fetched, to which runs of cells above come back.
+        self.fetched: State = START
         # Unlike any other process's and any other run's, without asking the system for entropy at each.
         self._prefix, self._runs = secrets.token_hex(8), itertools.count()
         #: The cell after which the process stands.
@@ -136,13 +138,13 @@ class Pipeline:
 
     async def fetch(self, names: set[str]) -> None:
         """Bring variables of the current position into the namespace, running producers where there is no other way."""
-        position = self.position
+        position = self.fetched = self.position
         try:
             drifted = False
             for _ in range(len(self.session.cells)):
                 try:
                     if drifted:
-                        position = await self._caught_up(position)
+                        position = self.fetched = await self._caught_up(position)
                     await self.resolver.fetch(names, position)
                     return
                 except Drifted:
@@ -153,7 +155,7 @@ class Pipeline:
             self.placement.clear_to(position)
             self.resolver.load(names, position)
         finally:
-            self.position = position
+            self.position, self.fetched = position, START
 
     async def _caught_up(self, position: State) -> State:
         """Return the current position anew after a value above it came out different."""
@@ -165,7 +167,11 @@ class Pipeline:
         state = await self._above(place)
         entry = self.session.current(self.session.cells[place], state, self.resolver.prepare_files)
         if entry.manifest is None and self.session.ordered:
-            entry = await self._run_stale(place, state, entry.reading)
+            outcome = await self._execute(place, state, "cell")
+            if isinstance(outcome, Failed):
+                # It failed before as well: the position is where its failure leaves the process.
+                return self.position
+            entry = outcome.entry
         return entry.after
 
     def load(self, names: set[str]) -> None:
@@ -232,7 +238,9 @@ class Pipeline:
     def _arrive(self, state: State) -> None:
         self.position = state
         self.placement.clear_to(state)
-        self.placement.collect(lambda: self.session.versions() | {s.version for s in self.position.values()})
+        self.placement.collect(
+            lambda: self.session.versions() | {s.version for at in (state, self.fetched) for s in at.values()}
+        )
 
     async def _rerun(self, place: int, state: State, twin: Manifest | None) -> Entry:
         """Run a cell again for its values alone; nothing of it is shown."""

@@ -82,7 +82,9 @@ class Placement:
         self._bound = max(KEPT, 2 * (len(self.shelf) + len(self.contents)))
 
     def place(self, name: str, value: Any, version: str) -> None:
-        """Bind the name and record the version in place."""
+        """Bind the name and record the version in place; what stood there goes on the shelf."""
+        if name in self.host.namespace and self.names.get(name, version) != version:
+            self.shelve(name)
         self.host.namespace[name] = value
         self.names[name] = version
 
