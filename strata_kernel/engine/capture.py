@@ -164,7 +164,7 @@ class Capture:
             version = provenance.defined(code=definition.digest, evaluates=evaluates)
             source = Source(definition.source, definition.line, {n: v for n, v in evaluates.items() if v})
             # Its statement makes it as it was then: not with what the rest of the cell did to it.
-            if not changed_since(self.analysis, name, rest[name], self.values):
+            if not changed_since(self.before.reading, name, rest[name], self.values):
                 artifact = Artifact("source", inline=msgspec.json.encode(source))
         register(self, rest[name], name, version)
         groups = self.values.group({name: rest.pop(name)})

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import types
 from typing import Any
 
-from strata_kernel.domain.analysis import Analysis
+from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.manifest import Unit
 from strata_kernel.engine.before import Before
 from strata_kernel.engine.effects import lasting
 from strata_kernel.ports import Host, Observed, Values
 
 
-def changed_since(analysis: Analysis, name: str, value: Any, values: Values) -> bool:
+def changed_since(reading: Reading, name: str, value: Any, values: Values) -> bool:
     """Tell whether the cell may have changed a definition after its statement: by a store to it, or by calling it."""
+    analysis = reading.analysis
     if any(c.root == name and c.path.endswith("=") for c in analysis.effects):
         return True
-    if name not in analysis.mutates:
+    used = name in analysis.mutates or any(name in d.evaluates for d in analysis.definitions.values())
+    if not used and _only_defines(reading.cell.source):
         return False
     if isinstance(value, types.FunctionType):
         kept = [value.__defaults__, *(value.__kwdefaults__ or {}).values(), *vars(value).values()]
@@ -24,6 +27,16 @@ def changed_since(analysis: Analysis, name: str, value: Any, values: Values) -> 
     code = (types.FunctionType, staticmethod, classmethod, property)
     own = [v for n, v in vars(value).items() if not n.startswith("__") and not isinstance(v, code)]
     return type(value) is not type or not all(values.immutable(v) for v in own)
+
+
+def _only_defines(source: str) -> bool:
+    """Tell whether a cell holds nothing but definitions and imports; one in other syntax is taken to do more."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    defining = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    return all(isinstance(statement, defining) for statement in body)
 
 
 def reloadable(before: Before, seen: Observed, units: list[Unit], host: Host) -> bool:
