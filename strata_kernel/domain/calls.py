@@ -46,7 +46,7 @@ _OPAQUE_FULL = frozenset({
 CALLEES = (
     _CLOCK_ANY | _CLOCK_METHODS | _CLOCK_LITERAL | _CLOCK_BARE | {"time", "strftime"} | _ENTROPY_ANY | _SECRETS
     | _SEEDED | _PID | frozenset(_ASKS) | frozenset().union(*_PROCESS.values()) | _FRAMES
-    | {"import_module", "__import__"} | {full.rpartition(".")[2] for full in _OPAQUE_FULL}
+    | {"import_module", "__import__", "reload"} | {full.rpartition(".")[2] for full in _OPAQUE_FULL}
 )  # fmt: skip
 
 
@@ -78,6 +78,9 @@ def judge(walk: Walk, node: ast.Call, found: tuple[str, str]) -> None:
         walk.note("always", "subprocess", f"subprocess at line {line}", node)
     elif last in _FRAMES or full in _OPAQUE_FULL:
         walk.note("opaque", "opaque", f"opaque `{full}`", node)
+    elif last == "reload":
+        # Its result is the module, so the call is worth its effect even where the result is kept.
+        walk.effect(root, path, node)
     elif last in ("import_module", "__import__"):
         _imported(walk, node)
 

@@ -71,7 +71,12 @@ def closure(analysis: Analysis, state: State) -> Closure:
     concealed = [n for n in state if ":" in n]
     pending.extend(n for n in concealed if n.startswith(AMBIENT))
     submodules = [n for n in concealed if n.startswith(SUBMODULE)]
-    while pending:
+    while pending or (not opaque and any(_remakes(c, analysis, state) for c in effects)):
+        if not pending:
+            # Any value above may hold a part of the module as it was, and none can come into place afterwards.
+            opaque = True
+            pending.extend(n for n in state if not hidden(n))
+            continue
         name = pending.pop()
         if name in found:
             continue
@@ -98,6 +103,17 @@ def closure(analysis: Analysis, state: State) -> Closure:
     # A hidden unit that only observation can prove to be read is no part of the static closure.
     kept = {n: s for n, s in found.items() if not n.startswith((*OBSERVED, "file:"))}
     return Closure(kept, tuple(effects), opaque)
+
+
+def _remakes(chain: Chain, analysis: Analysis, state: State) -> bool:
+    """Tell whether a call or store may put other objects in the place of what modules hold."""
+    imported, slot = analysis.imports.get(chain.root), state.get(chain.root)
+    if imported is not None:
+        target = imported.module + (f".{imported.attribute}" if imported.attribute else "")
+    else:
+        target = slot.unit.summary.get(chain.root, chain.root) if slot is not None else chain.root
+    dotted = f"{target}.{chain.path}" if chain.path else target
+    return dotted == "importlib.reload" or dotted.startswith(("sys.modules.", "sys.modules["))
 
 
 def _is(state: State, name: str, lineage: str) -> bool:

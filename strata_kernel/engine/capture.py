@@ -15,7 +15,7 @@ from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
 from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE
 from strata_kernel.engine.before import Before
-from strata_kernel.engine.changes import changed_since, reloadable
+from strata_kernel.engine.changes import changed_since, left_behind, outdated, reloadable
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.restore import Source
@@ -90,6 +90,7 @@ class Capture:
             if name in rest and self._defined(name, rest[name]):
                 self._definition_unit(definition, rest, written)
         self._value_units(rest)
+        self.units += left_behind(self.before, self.host, self.key, {n for u in self.units for n in u.names})
         self._hidden_units()
         return self.units, self.groups
 
@@ -133,6 +134,8 @@ class Capture:
         if found.attribute is None:
             self._submodule_units(found.module, version)
         summary = {name: found.module + ("." + found.attribute if found.attribute else "")}
+        if found.attribute is not None and outdated(self.host, found.module, found.attribute, name):
+            return Unit((name,), provenance.version(key=self.key, names=[name]), "module", summary=summary)
         return Unit((name,), version, "module", artifact=Artifact("import", inline=inline), summary=summary)
 
     def _submodule_units(self, package: str, version: str) -> None:

@@ -6,7 +6,10 @@ import ast
 import types
 from typing import Any
 
+import msgspec
+
 from strata_kernel.cells.kind import Reading
+from strata_kernel.domain import provenance
 from strata_kernel.domain.manifest import Unit
 from strata_kernel.engine.before import Before
 from strata_kernel.engine.effects import lasting
@@ -53,3 +56,26 @@ def reloadable(before: Before, seen: Observed, units: list[Unit], host: Host) ->
             return False
         found = True
     return found and not any(r.code == "effect" for r in seen.reasons)
+
+
+def left_behind(before: Before, host: Host, key: str, written: set[str]) -> list[Unit]:
+    """Return the imports from the user's modules that no longer are what an import gives: only runs bring them."""
+    found = []
+    # Only cells that can reach everything put other objects in the place of what modules hold.
+    for name, slot in before.closure.slots.items() if before.closure.opaque else ():
+        if slot is None or slot.unit.kind != "module" or name in written or name not in host.namespace:
+            continue
+        record = slot.unit.artifact.inline if slot.unit.artifact else None
+        of = msgspec.json.decode(record, type=dict[str, str | None]) if record else {}
+        module, attribute = of.get("module"), of.get("attribute")
+        if module and attribute and outdated(host, module, attribute, name):
+            found.append(Unit((name,), provenance.version(key=key, names=[name]), "module", summary=slot.unit.summary))
+    return found
+
+
+def outdated(host: Host, module: str, attribute: str, name: str) -> bool:
+    """Tell whether a name holds what a module of the user's no longer has under the attribute."""
+    if not host.is_users(module):
+        return False
+    now = host.patch(module, attribute)
+    return now is not None and now.value is not host.namespace[name]
