@@ -253,9 +253,11 @@ class Frontend:
                 self.view.event(cell, "error", error, c["evalue"])
             else:
                 self.shown(cell, kind, c)
-        decision = self.reply(request)["metadata"].get("strata", {})
+        reply = self.reply(request)
+        decision = reply["metadata"].get("strata", {})
         self.status[cell], self.reasons[cell] = decision.get("status"), decision.get("reasons", ())
-        return error
+        # What display() fails to show is shown as an error, and the cell goes on.
+        return error if reply["content"]["status"] != "ok" else None
 
     def shown(self, cell, kind, c):
         if kind == "stream":

@@ -15,6 +15,8 @@ HANDLE = re.compile(r"\b[0-9a-f]{32}\b")
 TIMING = re.compile(r"^(CPU times|Wall time):.*\n?", re.MULTILINE)
 DEPTH = re.compile(r"at the recursion depth \d+")
 WARNED = re.compile(r"^\S+:\d+: (?=\w*Warning)", re.MULTILINE)
+#: What a cell is called in a message about its syntax.
+CELL_FILE = re.compile(r"\((?:\d+\.py|<ipython-input-[^>]*>), line ")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 TOUCHES_FILES = ("open(", "Path", "os.", "to_csv", "%%writefile", "np.save", "shutil", "sqlite")
 DRAWS = ("rand", "rng", "shuffle")
@@ -26,6 +28,7 @@ def plain(text, world):
     text = text.replace(str(world), "<WORLD>").replace("\r\n", "\n")
     # A served %%writefile says what its run said; whether the file stood there before is no part of its answer.
     text = text.replace("Overwriting ", "Writing ")
+    text = CELL_FILE.sub("(<cell>, line ", text)
     text = DEPTH.sub("at the recursion depth", text)
     return WARNED.sub("", TIMING.sub("", HANDLE.sub("<HANDLE>", ADDRESS.sub("at 0x", ANSI.sub("", text)))))
 

@@ -70,6 +70,14 @@ class Publisher(DisplayPublisher):
 class Hook(DisplayHook):
     """The value of a cell's last expression as an event."""
 
+    failed = None  # the exception that this value's display raised, which ipykernel counts as the cell's own
+
+    def __call__(self, result=None):
+        begun = len(EVENTS)
+        super().__call__(result)
+        errors = [name for kind, name, _ in EVENTS[begun:] if kind == "error"]
+        Hook.failed = errors[-1] if errors else Hook.failed
+
     def start_displayhook(self):
         pass
 
@@ -138,6 +146,7 @@ def play(shell, request, world):
     fresh, drawn = generators(), []
     for i, source in enumerate(request["cells"]):
         EVENTS.clear()
+        Hook.failed = None
         if i == len(request["cells"]) - 1:
             before = listing(world)
         result = shell.run_cell(source, store_history=True, silent=False)
@@ -147,6 +156,9 @@ def play(shell, request, world):
         if not result.success:
             raised = result.error_before_exec or result.error_in_exec
             error = [i, type(raised).__name__]
+            break
+        if Hook.failed:
+            error = [i, Hook.failed]
             break
     described = strata_laws_describe.describe(shell.user_ns)
     for x in list(shell.user_ns.values()):
