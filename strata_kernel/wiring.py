@@ -28,11 +28,18 @@ class Parts:
     """The adapters of one notebook's folder, and what is built from them."""
 
     def __init__(
-        self, settings: Settings, diagnostics: list[Diagnostic], start: Path, transform: Transform, *, check: bool
+        self,
+        settings: Settings,
+        diagnostics: list[Diagnostic],
+        start: Path,
+        transform: Transform,
+        *,
+        check: bool,
+        cwd: Path | None,
     ) -> None:
         self.settings, self.diagnostics = settings, diagnostics
         self.store = open_store(Path(settings.cache.store), settings.cache.remote, check=check)
-        self.world = LocalWorld(local_roots(str(start)))
+        self.world = LocalWorld(local_roots(str(start)), start=None if cwd is None else str(cwd))
         self.files = LocalFiles(self.world.files)
         #: Kinds in the order in which they are asked; the last one claims everything.
         self.kinds: list[Kind] = [PythonKind(transform)]
@@ -77,7 +84,11 @@ def build(
     metadata: Mapping[str, Any] | None = None,
     flags: Mapping[str, Any] | None = None,
     check: bool = False,
+    cwd: Path | None = None,
 ) -> Parts:
-    """Load the settings that hold in a folder and put the parts together; `check`: raise for a store that is no use."""
+    """Load the settings that hold in a folder and put the parts together; `check`: raise for a store that is no use.
+
+    `cwd` is where the kernel would start, for who looks without being one.
+    """
     settings, diagnostics = load_settings(start, environ, metadata, flags)
-    return Parts(settings, diagnostics, start, transform, check=check)
+    return Parts(settings, diagnostics, start, transform, check=check, cwd=cwd)

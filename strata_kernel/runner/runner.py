@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.report import CellRecord, LargeArtifact, RunReport, Standing, large_artifacts, summarize
 from strata_kernel.domain.state import advance
-from strata_kernel.engine import report
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import InvocationError, StoreError
 from strata_kernel.protocol import Graph
+from strata_kernel.runner.inspection import Inspection
 from strata_kernel.runner.kernelspec import same_interpreter
 from strata_kernel.runner.notebook import Notebook, read
 from strata_kernel.wiring import Parts, build
@@ -120,29 +119,26 @@ class Runner:
 
     def _parts(self, notebook: Notebook) -> Parts:
         folder = self._folder(notebook)
-        return build(folder, dict(os.environ), _transform, metadata=notebook.metadata, check=True)
+        # As the kernel would tell it: without links.
+        cwd = Path(os.path.realpath(folder))
+        return build(folder, dict(os.environ), _transform, metadata=notebook.metadata, check=True, cwd=cwd)
 
-    def _walk(self, path: str | Path) -> list[Entry]:
+    def inspect(self, path: str | Path) -> Inspection:
+        """Return what is known of a notebook, without running any cell; raise InvocationError or StoreError."""
         notebook = read(Path(path))
-        session = self._parts(notebook).session()
-        session.document(notebook.cells)
-        return session.walk()
+        return Inspection(notebook, self._parts(notebook))
 
     def status(self, path: str | Path) -> list[Standing]:
         """Return how every cell stands, without running any."""
-        return [_standing(entry) for entry in self._walk(path)]
+        return self.inspect(path).status()
 
     def why(self, path: str | Path, cell: str) -> Standing:
         """Return how a cell, named by id, label or position, stands and why; raise InvocationError for no such cell."""
-        entries = self._walk(path)
-        for place, entry in enumerate(entries, 1):
-            if cell in (entry.reading.cell.id, entry.reading.directives.name, str(place), entry.reading.label):
-                return msgspec.structs.replace(_standing(entry), text=report.why(entry))
-        raise InvocationError(f"{path}: there is no cell {cell!r}")
+        return self.inspect(path).why(cell)
 
     def graph(self, path: str | Path) -> Graph:
         """Return the graph of the notebook."""
-        return Graph(revision=0, cells=report.graph(self._walk(path)))
+        return self.inspect(path).graph()
 
 
 class _Run:
@@ -238,9 +234,3 @@ def _wanted(notebook: Notebook, cells: Iterable[str] | None) -> set[str]:
         raise InvocationError(f"{notebook.path}: there is no cell {sorted(unknown)[0]!r}")
     last = max(code.index(c) for c in named)
     return set(code[: last + 1])
-
-
-def _standing(entry: Entry) -> Standing:
-    state, reasons = report.state(entry, None)
-    merged: tuple[Reason, ...] = tuple(dict.fromkeys((*entry.reasons, *reasons)))
-    return Standing(cell_id=entry.reading.cell.id, cell_name=entry.reading.label, state=state, reasons=list(merged))

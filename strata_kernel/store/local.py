@@ -84,6 +84,10 @@ class LocalStore:
         except OSError as error:
             raise refused("remove", path, error) from error
 
+    def pinned(self, manifest: Manifest) -> bool:
+        """Tell whether the manifest is kept from collections."""
+        return Path(self.tree.path(pin_path(manifest.program, manifest.key))).exists()
+
     def stats(self) -> upkeep.Stats:
         """Count what is there."""
         return upkeep.stats(self.tree)

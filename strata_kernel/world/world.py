@@ -13,13 +13,20 @@ from strata_kernel.world.modules import LocalModules
 
 
 class LocalWorld:
-    """This machine's files, environment, modules and distributions; implements the `World` port."""
+    """This machine's files, environment, modules and distributions; implements the `World` port.
+
+    `start` is the folder in which the kernel starts, for who asks without being one; by default that of this process.
+    """
 
     def __init__(
-        self, roots: Sequence[str], environ: Mapping[str, str] | None = None, path: Sequence[str] | None = None
+        self,
+        roots: Sequence[str],
+        environ: Mapping[str, str] | None = None,
+        path: Sequence[str] | None = None,
+        start: str | None = None,
     ) -> None:
         self.files = Files()
-        self.start = os.getcwd()
+        self.start = os.getcwd() if start is None else start
         self.environment = Environment(dict(os.environ) if environ is None else environ)
         self.modules = LocalModules(roots, path)
         self.distributions = Distributions(path)

@@ -48,6 +48,18 @@ def records(done: subprocess.CompletedProcess[str]) -> tuple[dict[str, str], dic
     return {c["cell_id"]: c["status"] for c in cells}, summary
 
 
+def test_relative_paths_start_at_the_notebook_whoever_asks_from_where(tmp_path: Path) -> None:
+    real, linked = tmp_path / "real", tmp_path / "linked"
+    real.mkdir()
+    linked.symlink_to(real)
+    write(real, {"a": "n = open('notes.txt', 'w').write('text')", "b": "m = n + 1"})
+    with Runner() as runner:
+        assert runner.run(real / "n.ipynb").ok
+    for folder in (real, linked):
+        assert {s.state for s in Runner().status(folder / "n.ipynb")} == {"servable"}
+    assert set(records(strata("run", "real/n.ipynb", "--format", "json", cwd=tmp_path))[0].values()) == {"cached"}
+
+
 def test_cold_warm_edited_forced(tmp_path: Path) -> None:
     path = write(tmp_path, CHAIN)
     cold, _ = records(strata("run", path, "--format", "json"))

@@ -82,11 +82,3 @@ def test_server_extension() -> None:
     module: Any = import_module("strata_labextension")
     assert module._jupyter_server_extension_points() == [{"module": "strata_labextension"}]
     assert module._jupyter_labextension_paths()[0]["dest"] == "strata-labextension"
-    lines: list[str] = []
-
-    class App:
-        class log:
-            info = staticmethod(lines.append)
-
-    module._load_jupyter_server_extension(App)
-    assert len(lines) == 1

@@ -1,0 +1,85 @@
+"""What is known of a notebook on disk, without running anything: one walk, and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.manifest import Manifest
+from strata_kernel.domain.report import Standing
+from strata_kernel.engine import report
+from strata_kernel.engine.session import Entry
+from strata_kernel.errors import InvocationError
+from strata_kernel.protocol import Graph, Node
+from strata_kernel.runner.notebook import Notebook
+from strata_kernel.wiring import Parts
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A run of a cell that the store holds; `current` tells whether it stands for the cell as it is now."""
+
+    manifest: Manifest
+    current: bool
+
+
+class Inspection:
+    """The code cells of one notebook as they stand against the store at one moment."""
+
+    def __init__(self, notebook: Notebook, parts: Parts) -> None:
+        self.notebook, self.parts = notebook, parts
+        session = parts.session()
+        session.document(notebook.cells)
+        self._entries: list[Entry] = session.walk()
+
+    def status(self) -> list[Standing]:
+        """Return how every cell stands."""
+        return [_standing(entry) for entry in self._entries]
+
+    def why(self, cell: str) -> Standing:
+        """Return how a cell, named by id, label or position, stands and why; raise InvocationError for no such cell."""
+        entry = self._entry(cell)
+        return msgspec.structs.replace(_standing(entry), text=report.why(entry))
+
+    def graph(self) -> Graph:
+        """Return the cells with what they read and write."""
+        return Graph(revision=0, cells=report.graph(self._entries))
+
+    def node(self, cell: str) -> Node:
+        """Return a cell of the graph; raise InvocationError for no such cell."""
+        return self.graph().cells[self._entries.index(self._entry(cell))]
+
+    def versions(self, cell: str) -> dict[str, str]:
+        """Return the version of every name that the cell reads; raise InvocationError for no such cell."""
+        found: dict[str, str] = report.details(self._entry(cell))["inputs"]
+        return found
+
+    def kept(self, cell: str) -> Iterator[Kept]:
+        """Yield the runs that the store holds of the cell's code: first what stands for it now, then newest first.
+
+        The same code in another notebook is the same program, so its runs are among them. Raises InvocationError for
+        no such cell.
+        """
+        entry = self._entry(cell)
+        if entry.manifest is not None:
+            yield Kept(entry.manifest, True)
+        for manifest in self.parts.store.entries(entry.reading.program):
+            if entry.manifest is None or manifest.key != entry.manifest.key:
+                yield Kept(manifest, False)
+
+    def _entry(self, cell: str) -> Entry:
+        # An id is exact, so one cell's position or label never hides another cell's id.
+        for entry in self._entries:
+            if cell == entry.reading.cell.id:
+                return entry
+        for place, entry in enumerate(self._entries, 1):
+            if cell in (entry.reading.directives.name, str(place), entry.reading.label):
+                return entry
+        raise InvocationError(f"{self.notebook.path}: there is no cell {cell!r}")
+
+
+def _standing(entry: Entry) -> Standing:
+    state, reasons = report.state(entry, None)
+    merged: tuple[Reason, ...] = tuple(dict.fromkeys((*entry.reasons, *reasons)))
+    return Standing(cell_id=entry.reading.cell.id, cell_name=entry.reading.label, state=state, reasons=list(merged))

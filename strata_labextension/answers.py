@@ -1,0 +1,147 @@
+"""What the routes answer, as records: the OpenAPI description is made from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from strata_kernel.domain.cell import Reason
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is none: a sentence for people and a word for programs."""
+
+    message: str
+    reason: str
+
+
+class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the store is and what it holds; sizes in bytes."""
+
+    path: str
+    remote: str | None
+    size: int
+    limit: int
+    entries: int
+    programs: int
+    blobs: int
+    pins: int
+    leases: int
+    temporary_bytes: int
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """The size in bytes that a collection comes down to; that of the settings when left out."""
+
+    max_bytes: int | None = None
+
+
+class Collection(msgspec.Struct, frozen=True, kw_only=True):
+    """What a collection removed and left; sizes in bytes."""
+
+    removed: int
+    blobs: int
+    freed: int
+    kept: int
+    kept_bytes: int
+
+
+class CellStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """How a cell stands without running it: `seconds` is what its kept run took."""
+
+    id: str
+    label: str | None
+    state: str
+    reasons: list[Reason]
+    reads: list[str]
+    writes: list[str]
+    upstream: list[str]
+    pinned: bool
+    seconds: float | None
+
+
+class NotebookStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """Every code cell of a notebook on disk, in order."""
+
+    path: str
+    cells: list[CellStanding]
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of an artifact: `where` is local, remote, manifest (it is so small that it lies there) or missing."""
+
+    where: str
+    size: int
+    hash: str | None = None
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """A named output; `size` in bytes is None where several names share it or nothing is kept, for `reason`."""
+
+    name: str
+    shared_with: list[str]
+    kind: str
+    type: str
+    shape: list[int] | None
+    size: int | None
+    version: str
+    summary: str
+    codec: str | None
+    stored: list[Place]
+    reason: Reason | None
+
+
+class CellDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a cell stands as it does, what it read and what its newest kept run left; `current` as in Preview."""
+
+    path: str
+    cell: CellStanding
+    text: str
+    inputs: dict[str, str]
+    current: bool
+    key: str | None
+    artifacts: list[Artifact]
+
+
+class TablePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some rows of a table; `total` is None when counting would mean reading all of it."""
+
+    columns: list[str]
+    types: list[str]
+    rows: list[list[Any]]
+    offset: int
+    total: int | None
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture in base64."""
+
+    media_type: str
+    base64: str
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """An artifact and as much of it as can be shown without running anybody's code.
+
+    `current` tells whether the run that made it stands for the cell as it is now.
+    """
+
+    artifact: Artifact
+    current: bool
+    table: TablePage | None = None
+    text: str | None = None
+    image: Image | None = None
+
+
+class Cleared(msgspec.Struct, frozen=True, kw_only=True):
+    """How many runs were removed, and how many a shared store did not let go."""
+
+    removed: int
+    left: int
+
+
+class Pinned(msgspec.Struct, frozen=True, kw_only=True):
+    """The cells whose kept runs are pinned, or are not any more."""
+
+    cells: list[str]
