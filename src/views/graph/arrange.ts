@@ -62,6 +62,7 @@ function distant({ nodes, edges }: ISketch): Set<Edge> {
     const above = (sources.get(id) ?? []).map(source => level.get(source) ?? 0);
     level.set(id, above.length ? Math.max(...above) + 1 : 0);
   }
+  const most = nodes.length < LARGE ? FAR : FAR_IN_LARGE;
   return new Set(
     edges.filter(({ source, target }) => level.get(target)! - level.get(source)! > most)
   );
