@@ -3,10 +3,11 @@ import { Graph, layout } from '@dagrejs/dagre';
 import { edgeText, type IBox, type IDrawing, type IPath, type ISketch } from './sketch';
 
 const MARGIN = 16;
-/** An edge over more levels is drawn straight: dagre would make a way for it through each of them, at great cost. */
-const FAR = 6;
 /** From so many boxes on, levels are taken as they come, not optimised. */
 const LARGE = 60;
+/** An edge over more levels is drawn straight: dagre would make a way for it through each of them, at great cost. */
+const FAR = 6;
+const FAR_IN_LARGE = 2;
 
 type Edge = ISketch['edges'][number];
 
@@ -61,8 +62,9 @@ function distant({ nodes, edges }: ISketch): Set<Edge> {
     const above = (sources.get(id) ?? []).map(source => level.get(source) ?? 0);
     level.set(id, above.length ? Math.max(...above) + 1 : 0);
   }
+  const most = nodes.length < LARGE ? FAR : FAR_IN_LARGE;
   return new Set(
-    edges.filter(({ source, target }) => level.get(target)! - level.get(source)! > FAR)
+    edges.filter(({ source, target }) => level.get(target)! - level.get(source)! > most)
   );
 }
 

@@ -67,5 +67,5 @@ export function curve(points: IPath['points']): string {
 }
 
 function width(label: string): number {
-  return Math.min(190, Math.max(112, 40 + label.length * 7));
+  return Math.min(190, Math.max(150, 40 + label.length * 7));
 }
