@@ -7,7 +7,12 @@ import uuid
 from queue import Empty
 
 import pytest
+from hypothesis import settings
 from jupyter_client.manager import KernelManager
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 TIMEOUT = 120
