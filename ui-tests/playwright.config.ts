@@ -37,6 +37,7 @@ export default defineConfig({
     command: 'jlpm start',
     url: `http://127.0.0.1:${port}/lab`,
     timeout: 120_000,
-    reuseExistingServer: !process.env.CI
+    reuseExistingServer: !process.env.CI,
+    stderr: 'ignore'
   }
 });

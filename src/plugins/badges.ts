@@ -19,8 +19,8 @@ class Badges implements IDisposable {
   ) {
     const { panel, model } = _bench;
     this._place = placer(model, panel.context.model);
-    // Cell widgets follow the document's cells, after the model's own listeners have run.
-    panel.content.modelContentChanged.connect(this._synchronise, this);
+    // Not on changes of content, of which each key is one. The notebook listened first, so its widgets are there.
+    panel.context.model.cells.changed.connect(this._synchronise, this);
     model.cellChanged.connect((_, id) => this._badges.get(id)?.update(), this);
     model.graphChanged.connect(this._synchronise, this);
     this._synchronise();
