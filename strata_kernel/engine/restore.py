@@ -96,7 +96,8 @@ class Placement:
 
     def retire(self, replaced: Iterable[tuple[str, str]], keep: Iterable[str]) -> None:
         """Take away what refers to objects of definitions that others now stand for, all but the versions to keep."""
-        pending, kept = list(replaced), set(keep)
+        anew, kept = set(replaced), set(keep)
+        pending = list(anew)
         while pending:
             definition = pending.pop()
             for version in [v for v, (refers, _) in self._refers.items() if definition in refers and v not in kept]:
@@ -105,7 +106,8 @@ class Placement:
                 for name in [n for n, v in self.names.items() if v == version]:
                     del self.names[name]
                     self.host.namespace.pop(name, None)
-                if own is not None:
+                # The object that now stands for it is not the one that goes.
+                if own is not None and own not in anew:
                     self.values.retire(*own)
                     pending.append(own)
 
