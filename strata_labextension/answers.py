@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from strata_kernel.domain.cell import Reason
+from strata_kernel.runner.inspection import Input
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +99,7 @@ class CellDetails(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     cell: CellStanding
     text: str
-    inputs: dict[str, str]
+    inputs: list[Input]
     current: bool
     key: str | None
     artifacts: list[Artifact]

@@ -51,7 +51,7 @@ def details(request: Request) -> CellDetails:
         path=request.path,
         cell=_standing(seen, found, seen.node(found.cell_id)),
         text=found.text,
-        inputs=seen.versions(found.cell_id),
+        inputs=seen.inputs(found.cell_id),
         current=kept is not None and kept.current,
         key=kept.manifest.key if kept else None,
         artifacts=list(artifacts(kept.manifest, seen.parts.store)) if kept else [],

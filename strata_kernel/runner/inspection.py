@@ -24,6 +24,15 @@ class Kept(msgspec.Struct, frozen=True):
     current: bool
 
 
+class Input(msgspec.Struct, frozen=True):
+    """A name that a cell reads, the cell that bound it, and its value in a line."""
+
+    name: str
+    cell: str
+    version: str
+    summary: str
+
+
 class Inspection:
     """The code cells of one notebook as they stand against the store at one moment."""
 
@@ -50,10 +59,9 @@ class Inspection:
         """Return a cell of the graph; raise InvocationError for no such cell."""
         return self.graph().cells[self._entries.index(self._entry(cell))]
 
-    def versions(self, cell: str) -> dict[str, str]:
-        """Return the version of every name that the cell reads; raise InvocationError for no such cell."""
-        found: dict[str, str] = report.details(self._entry(cell))["inputs"]
-        return found
+    def inputs(self, cell: str) -> list[Input]:
+        """Return the names that the cell reads; raise InvocationError for no such cell."""
+        return msgspec.convert(report.details(self._entry(cell))["inputs"], list[Input])
 
     def kept(self, cell: str) -> Iterator[Kept]:
         """Yield the runs that the store holds of the cell's code: first what stands for it now, then newest first.

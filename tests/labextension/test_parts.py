@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,13 @@ def test_every_setting_is_one_of_the_kernels() -> None:
     _, found = load_settings(None, environ, user_config=Path("/nowhere"))
     assert len(environ) == 6
     assert found == []
+
+
+def test_the_page_for_administrators_names_every_setting() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "jupyterhub.md").read_text("utf-8")
+    shown = dict(re.findall(r"^\| `(\w+)` \| `(STRATA_\w+)` \|", page, re.MULTILINE))
+    traits = Strata.class_traits(config=True).items()
+    assert shown == {n: t.metadata["variable"] for n, t in traits if "variable" in t.metadata}
 
 
 def test_the_servers_start_waits_for_nothing_heavy() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,8 @@ import pytest
 from jupyter_server.auth.authorizer import Authorizer
 
 from strata_kernel import Runner
+from strata_kernel.errors import StoreError
+from strata_kernel.store.remote import RemoteStore
 from strata_labextension.description import OPERATIONS
 from strata_labextension.handlers import ROUTES
 
@@ -71,7 +76,8 @@ async def test_a_cell_tells_its_inputs_and_artifacts(ask: Any, run: Make) -> Non
     assert shown["y"]["shared_with"] == ["z"]
     assert shown["y"]["size"] is None
     _, below = await ask("cell", path="a.ipynb", cell="use")
-    assert below["inputs"]["x"] == shown["x"]["version"]
+    given = {"cell": "load", "version": shown["x"]["version"], "summary": shown["x"]["summary"]}
+    assert {"name": "x", **given} in below["inputs"]
 
 
 async def test_a_value_is_told_by_its_summary_and_never_loaded(
@@ -144,6 +150,59 @@ async def test_clearing_removes_a_cell_and_then_the_rest(ask: Any, run: Make) ->
     _, counted = await ask("store")
     assert (counted["entries"], counted["pins"]) == (0, 0)
     assert {s.state for s in Runner().status(path)} == {"new"}
+
+
+@pytest.fixture
+def shared(ran: Path, run: Make, store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A shared store that holds what the user's own does not."""
+    run()
+    shutil.rmtree(ran / "shared", ignore_errors=True)
+    store.rename(ran / "shared")
+    monkeypatch.setenv("STRATA_CACHE_REMOTE", str(ran / "shared"))
+    return ran / "shared"
+
+
+async def test_a_pin_brings_what_only_the_shared_store_holds(ask: Any, shared: Path) -> None:
+    _, found = await ask("cell", path="a.ipynb", cell="load")
+    assert found["current"] is True
+    places = {p["where"] for a in found["artifacts"] for p in a["stored"]}
+    assert places <= {"remote", "manifest"}
+    assert await ask("pin", "PUT", path="a.ipynb") == (200, {"cells": ["load", "write", "use"]})
+    _, counted = await ask("store")
+    assert (counted["entries"], counted["pins"], counted["remote"]) == (3, 3, str(shared))
+    shutil.rmtree(shared)
+    _, found = await ask("notebook", path="a.ipynb")
+    assert set(states(found).values()) == {"servable"}
+
+
+async def test_clearing_tells_what_a_shared_store_keeps(
+    ask: Any, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise StoreError("read-only")
+
+    monkeypatch.setattr(RemoteStore, "discard", refuse)
+    assert await ask("entries", "DELETE", path="a.ipynb") == (200, {"removed": 0, "left": 3})
+
+
+async def test_the_server_answers_while_it_reads(
+    ask: Any, notebook: Make, jp_fetch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook()
+    began, finish = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        began.set()
+        assert finish.wait(30)
+        raise StoreError("done")
+
+    monkeypatch.setattr(Runner, "inspect", slow)
+    waiting = asyncio.ensure_future(ask("notebook", path="a.ipynb"))
+    assert await asyncio.get_running_loop().run_in_executor(None, began.wait, 30)
+    assert (await jp_fetch("api", "contents", "a.ipynb")).code == 200
+    assert (await ask("store"))[0] == 200
+    finish.set()
+    assert (await waiting)[0] == 503
 
 
 async def test_statistics_follow_the_settings(ask: Any, run: Make, notebook: Make, store: Path, tmp_path: Path) -> None:
