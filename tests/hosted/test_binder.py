@@ -45,13 +45,9 @@ def binder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dic
     subprocess.run([sys.executable, "-m", "venv", str(base / "venv")], check=True)
     dropped = ("STRATA_", "JUPYTER", "PYTHON", "VIRTUAL_ENV", "XDG_")
     environ = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
-    cache = Path.home() / ".cache" / "pip"
+    cache = Path.home() / ".cache" / "uv"
     environ |= {"HOME": str(home), "PATH": f"{base / 'venv' / 'bin'}{os.pathsep}{environ['PATH']}"}
-    environ |= {
-        "PIP_CACHE_DIR": environ.get("PIP_CACHE_DIR", str(cache)),
-        "PIP_NO_CACHE_DIR": "",
-        "OMP_NUM_THREADS": "1",
-    }
+    environ |= {"UV_CACHE_DIR": environ.get("UV_CACHE_DIR", str(cache)), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         ["bash", "binder/postBuild"], cwd=home, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
