@@ -33,6 +33,7 @@ class View:
             ran = {i: copy.copy(e) for i, e in live.items() if e.manifest is not None or e.error is not None}
             session.entries = {c.id: e for c in cells if (e := ran.get(c.id) or session.entries.get(c.id))}
             session.cells, session.ordered = cells, True
+            session.look_anew()
             found: list[Entry] = []
             state: State = {}
             for cell in cells:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import tempfile
 import uuid
@@ -54,12 +53,11 @@ class KernelPool:
         """Interrupt the cell that runs and let the run come to its end; give up what does not within seconds."""
         # They run in sessions of their own: what the terminal sends does not reach them.
         await asyncio.gather(*(m.interrupt_kernel() for m in self._kernels.values()), return_exceptions=True)
-        with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError, Exception):  # what ends it is no news
-            await asyncio.wait_for(task, PATIENCE)
+        await asyncio.wait([task], timeout=PATIENCE)
         pending = asyncio.all_tasks() - {asyncio.current_task()}
         for left in pending:
             left.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.gather(task, *pending, return_exceptions=True)
 
     async def _run(
         self, run: _Run, folder: Path, name: str, timeout: float | None, force: bool, wanted: set[str]

@@ -140,6 +140,21 @@ def test_told_while_a_cell_runs(frontend):
     assert front.run(cells["c"], "c").text() == "2\n"
 
 
+def test_a_file_that_changes_is_told_with_the_next_document(frontend):
+    front = frontend()
+    (front.folder / "in.txt").write_text("one")
+    cells = {"a": "text = open('in.txt').read()", "b": "text.upper()"}
+    front.document(**cells)
+    for cell, source in cells.items():
+        front.run(source, cell)
+    front.quiet(1)
+    (front.folder / "in.txt").write_text("another")
+    front.document(**cells)
+    told = front.hear(lambda d: d.get("id") == "a" and d.get("state") == "stale")
+    assert "in.txt changed" in told["reasons"][0]["text"]
+    assert [front.run(source, cell).status for cell, source in cells.items()] == ["ran", "ran"]
+
+
 def test_only_changes_are_told(frontend):
     front = frontend()
     cells = {f"c{i}": f"v{i} = {i}" for i in range(300)}
