@@ -21,7 +21,7 @@ from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.restore import Source
 from strata_kernel.ports import Group, Host, Observed, Patch, Ran, Values
 
-UNDETERMINED = frozenset({"clock", "entropy", "network", "random", "subprocess", "threads", "live"})
+UNDETERMINED = frozenset({"clock", "entropy", "introspection", "network", "random", "subprocess", "threads", "live"})
 
 
 class Captured(msgspec.Struct):
@@ -56,7 +56,8 @@ class Capture:
         self.replaced: set[tuple[str, str]] = set()
 
     def _reasons(self) -> tuple[Reason, ...]:
-        found = {(r.code, r.text): r for r in (*self.analysis.frozen, *self.analysis.always, *self.seen.reasons)}
+        always = (*self.analysis.always, *self.before.closure.always)
+        found = {(r.code, r.text): r for r in (*self.analysis.frozen, *always, *self.seen.reasons)}
         if self.ran.live:
             found["live", ""] = Reason("live", "opens a connection to the page (widgets)")
         for unit in self.seen.drawn:

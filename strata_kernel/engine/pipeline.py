@@ -256,6 +256,8 @@ class Pipeline:
         self.resolver.running.append(cell.id)
         try:
             reach = closure(reading.analysis, self.session.with_order(reading, state))
+            if reach.always:
+                await self.resolver.show_results(index)
             await self.resolver.bring({*reach.slots, *in_reach(reach.slots.values(), state)}, state)
             if reading.analysis.mutates or reach.opaque:
                 self.publisher.wait([s.version for s in reach.slots.values() if s])

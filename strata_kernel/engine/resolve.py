@@ -46,6 +46,15 @@ class Resolver:
         self.placement.clear_to(state)
         self.restore_files(state)
 
+    async def show_results(self, index: int) -> None:
+        """Run the cells above a place whose results were served, for a cell that looks at the record of the session."""
+        above = [self.session.entries.get(cell.id) for cell in self.session.cells[:index]]
+        results = {place: _result(e.manifest) for place, e in enumerate(above) if e is not None and e.manifest}
+        if not self.placement.shown.issuperset(v for v in results.values() if v):
+            for place in [p for p, version in results.items() if version]:
+                entry = self.session.entries[self.session.cells[place].id]
+                await self.rerun(place, entry.before, entry.manifest)
+
     def _pending(self, wanted: set[str], names: set[str], state: State) -> set[str]:
         """Set and load what can be, and return what only running cells can bring."""
         pending = set(self.placement.settle_hidden(state))
@@ -99,7 +108,11 @@ class Resolver:
     async def fetch(self, names: set[str], position: State) -> None:
         """Bring names of a position into the namespace; raise Drifted, CellFailed or StoreError."""
         wanted = {n for n in with_definitions(names, position) if not hidden(n)}
-        if all(self._stands(n, position) for n in wanted):
+        shown = set(wanted)
+        if any(position[n].unit.kind == "module" for n in wanted if n in position):
+            # What a module holds is what the effects on it made of it.
+            shown |= {n for n in position if n.startswith("effect:")}
+        if all(self._stands(n, position) for n in shown):
             return
         await self.bring(wanted, position)
 
@@ -117,3 +130,7 @@ class Resolver:
             return None
         found: object = self.host.namespace[name]
         return found
+
+
+def _result(manifest: Manifest) -> str | None:
+    return next((u.version for u in manifest.units if u.names == (LAST_RESULT,)), None)

@@ -218,8 +218,9 @@ class Session:
             entries = self.store.entries(reading.program)
         except StoreError as error:
             return Miss((Reason("store", str(error)),))
-        if reading.analysis.always and reading.policy.name not in ("frozen", "forever", "ttl"):
-            return Miss(reading.analysis.always)
+        always = reading.analysis.always + reach.always
+        if always and reading.policy.name not in ("frozen", "forever", "ttl"):
+            return Miss(always)
         while True:
             outcome = find(entries, reach, state, self._moment, reading.policy, time.time())
             if isinstance(outcome, Miss) or self._complete(outcome.manifest):
