@@ -126,10 +126,7 @@ class Capture:
     def _import_unit(self, name: str) -> Unit:
         found = self.analysis.imports[name]
         root = found.module.partition(".")[0]
-        facts = [
-            f for f in self.seen.facts if f.kind == "dist" or (f.kind == "module" and f.name.split(".")[0] == root)
-        ]
-        facts = facts_of(root, facts)
+        facts = facts_of(root, self.seen.facts)
         version = provenance.imported(module=found.module, attribute=found.attribute, facts=facts)
         inline = msgspec.json.encode({"module": found.module, "attribute": found.attribute, "name": name})
         if found.attribute is None:
@@ -308,7 +305,7 @@ def _written(chain: Chain) -> str:
 
 def facts_of(root: str, facts: Iterable[Fact]) -> list[Fact]:
     """Return the facts behind one top-level module among those of a run."""
-    mine = [f for f in facts if f.kind == "module" and f.name.split(".")[0] == root]
+    mine = [f for f in facts if f.kind == "module" and f.package == root]
     return mine or [f for f in facts if f.kind == "dist"]
 
 

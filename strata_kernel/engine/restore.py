@@ -212,13 +212,13 @@ class Placement:
         self._doubted = version
         return standing
 
-    def settle_names(self, state: State) -> set[str]:
-        """After a run that is not recorded: return the names that stand at no version of the state."""
+    def settle_names(self, state: State, changed: Iterable[str]) -> set[str]:
+        """After a run that is not recorded, which changed these units: return the names at no version of the state."""
         here = set(self.host.names())
         self.names = {n: v for n, v in self.names.items() if n in here}
         for name in here - self.names.keys():
             self.names[name] = self._doubted
-        for unit in {*self.hidden, "rng:random", "rng:numpy", "rng:torch"}:
+        for unit in {*self.hidden, *changed, "rng:random", "rng:numpy", "rng:torch"}:
             if not unit.startswith("effect:"):
                 self.hidden[unit] = self._doubted
         return {n for n in here if self.names[n] == self._doubted}

@@ -142,7 +142,7 @@ class Session:
                 mentions.update(slot.unit.reach.mentions)
         return not mentions.isdisjoint(changed)
 
-    def current(self, cell: Cell, state: State, prepare: Callable[[State], None] = lambda state: None) -> Entry:
+    def current(self, cell: Cell, state: State, prepare: Callable[[State], object] = lambda state: None) -> Entry:
         """Return what stands for the cell after this state, kept from the last time when nothing has changed.
 
         `prepare` is called before the cell is looked up: it can bring the files of the notebook to the state.

@@ -98,12 +98,11 @@ class Watch:
         if newest == self._newest:
             return
         self._newest = newest
-        roots = tuple(root + os.sep for root in self.world.modules.roots)
         new = sys.modules.keys() - self._loaded
         self._loaded |= new
         for name in new:
             path = getattr(sys.modules.get(name), "__file__", None)
-            if not isinstance(path, str) or not path.startswith(roots) or is_library(path):
+            if not isinstance(path, str) or is_library(path):
                 continue
             if name.partition(".")[0] not in _NOT_LOCAL:
                 stat = stat_of(path)
