@@ -343,7 +343,6 @@ class Pipeline:
         """Record the versions that now stand in the process, and the digests by which later changes are told."""
         placement = self.placement
         placement.names = {n: v for n, v in standing.items() if n in self.host.namespace}
-        placement.retire(captured.replaced, [u.version for u in manifest.units])
         for index, unit in enumerate(manifest.units):
             placement.note(unit)
             for name in unit.names:
@@ -354,6 +353,7 @@ class Pipeline:
                     placement.names[name] = unit.version
             if unit.kind in ("value", "definition") and (index in captured.groups or unit.kind == "definition"):
                 placement.contents[unit.version, unit.names] = unit.content
+        placement.retire(captured.replaced, [u.version for u in manifest.units])
 
     def _note_patches(self, name: str, captured: Captured) -> None:
         patches = captured.patches
