@@ -18,12 +18,13 @@ from strata_kernel.domain.state import START, Slot, State, advance, closure, hid
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
 from strata_kernel.engine.changes import reloadable
+from strata_kernel.engine.keeping import without_lost, worth_keeping
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import CellFailed, Declined, StoreError
-from strata_kernel.ports import Files, Group, Host, Observed, Ran, Store, Values
+from strata_kernel.ports import Files, Host, Observed, Ran, Store, Values
 
 #: Reasons for which a run is not even recorded: its inputs are not what the key says.
 NOT_PUBLISHED = frozenset({"changed", "tainted"})
@@ -140,7 +141,7 @@ class Pipeline:
         """Bring variables of the current position into the namespace, running producers where there is no other way."""
         position = self.fetched = self.position
         try:
-            drifted = False
+            drifted, last = False, self.session.entries.get(self.at)
             for _ in range(len(self.session.cells)):
                 try:
                     if drifted:
@@ -149,6 +150,12 @@ class Pipeline:
                     return
                 except Drifted:
                     drifted = True
+                except CellFailed:
+                    if self.session.entries.get(self.at) is last:
+                        raise
+                    # The cell had failed before as well: the position is where its failure leaves the process.
+                    position, last = self.position, self.session.entries.get(self.at)
+                    self.fetched = position
             self.resolver.load(names, position)
         except (CellFailed, Declined, StoreError):
             # What cannot come back as it was stays away.
@@ -286,17 +293,18 @@ class Pipeline:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
         assert ran.error is not None
         doubtful = self.placement.settle_names(before.state, seen.hidden)
-        if before.closure.effects and reloadable(before, seen, [], self.host):
-            # What it did to the user's modules before it failed is undone with them.
-            name = "effect:failed:" + secrets.token_hex(4)
-            self.placement.hidden[name] = name
-            self.placement.reloadable.add(name)
         gone = before.present - set(self.host.names())
         live = {n: s for n, s in before.state.items() if n not in gone and n not in doubtful}
         for name in doubtful:
             unit = Unit((name,), self.placement.names[name], reach=Reach(opaque=True))
             live[name] = Slot(unit, before.reading.cell.id)
         self.position = live
+        if before.closure.effects and reloadable(before, seen, [], self.host):
+            # What it did to the user's modules before it failed is undone with them, once another cell runs.
+            name = "effect:failed:" + secrets.token_hex(4)
+            self.placement.hidden[name] = name
+            self.placement.reloadable.add(name)
+            self.position = {**live, name: Slot(Unit((name,), name, "hidden"), before.reading.cell.id)}
         error = (ran.error[0], ran.error[1])
         # Without a document the values that a failed cell left are the ones that the next cell sees, as ever.
         after = before.state if self.session.ordered else live
@@ -336,7 +344,7 @@ class Pipeline:
             recent = [e.manifest for e in self.session.entries.values() if e.manifest is not None]
             entries = self.store.entries(capture.before.reading.program)
             twin = next((m for m in (*recent, *entries) if m.key == capture.key), None)
-            return twin and _without_lost(twin, self.store)
+            return twin and without_lost(twin, self.store)
         return None
 
     def _put_in_place(self, manifest: Manifest, captured: Captured, standing: dict[str, str]) -> None:
@@ -361,39 +369,3 @@ class Pipeline:
             self.placement.reloadable.add(name)
         if name.startswith("effect:") and patches and None not in patches:
             self.placement.patches[name] = [p for p in patches if p is not None]
-
-
-def worth_keeping(manifest: Manifest, captured: Captured, options: Options) -> tuple[Manifest, dict[int, Group]]:
-    """Return the groups whose values are to be saved, and the manifest with the reasons why others are not."""
-    # A display's id is made up anew by every run, and later cells update the display that is shown.
-    unique = bool(manifest.nonce) or any(_display(o) for o in captured.outputs)
-    cheap = manifest.seconds * 1000 < options.min_runtime_ms and not unique
-    units, kept = list(manifest.units), {}
-    for index, group in captured.groups.items():
-        size = len(group.stream) + sum(b.nbytes for b in group.buffers)
-        if group.reason is not None:
-            continue
-        if cheap:
-            reason = Reason("cheap", "cheaper to run than to restore")
-            units[index] = msgspec.structs.replace(units[index], reason=reason)
-        elif size > options.value_limit:
-            text = f"{size / 1e6:,.1f} MB are above the limit of {options.value_limit / 1e6:,.1f} MB"
-            units[index] = msgspec.structs.replace(units[index], reason=Reason("large", text), size=size)
-        else:
-            kept[index] = group
-    return msgspec.structs.replace(manifest, units=tuple(units)), kept
-
-
-def _without_lost(manifest: Manifest, store: Store) -> Manifest:
-    """Leave out artifacts that are no longer in the store: the run that repeats this one saves them anew."""
-    units = [
-        u
-        if u.artifact is None or all(store.has(b) for b in (u.artifact.stream, *u.artifact.buffers) if b is not None)
-        else msgspec.structs.replace(u, artifact=None)
-        for u in manifest.units
-    ]
-    return msgspec.structs.replace(manifest, units=tuple(units))
-
-
-def _display(output: dict[str, Any]) -> bool:
-    return "display_id" in output["content"].get("transient", {})
