@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from strata_kernel.domain.cell import Cell, Reason
+from strata_kernel.domain.cell import Reason, Task
 from strata_kernel.domain.manifest import Artifact, Blob, Fact, FileOutput, Manifest, Reach
 
 
@@ -151,8 +151,12 @@ class Host(Protocol):
         """Return the names of the namespace that belong to the user."""
         ...
 
-    async def execute(self, cell: Cell, audience: str) -> Ran:
-        """Run the source; `audience` is client (shown as it comes), cell (shown in its own cell) or nobody."""
+    async def execute(self, task: Task, audience: str) -> Ran:
+        """Run the task; `audience` is client (shown as it comes), cell (shown in its own cell) or nobody."""
+        ...
+
+    def replay(self, outputs: list[dict[str, Any]]) -> None:
+        """Show the client what a part of its cell showed when it ran."""
         ...
 
     def observe(self) -> None:

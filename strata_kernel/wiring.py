@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strata_kernel.cells.kind import Identity, Kind, Reading
+from strata_kernel.cells.loop import LoopKind
 from strata_kernel.cells.python import PythonKind, Transform
 from strata_kernel.domain.cell import Cell
 from strata_kernel.domain.diagnostic import Diagnostic
@@ -42,7 +43,8 @@ class Parts:
         self.world = LocalWorld(local_roots(str(start)), start=None if cwd is None else str(cwd))
         self.files = LocalFiles(self.world.files)
         #: Kinds in the order in which they are asked; the last one claims everything.
-        self.kinds: list[Kind] = [PythonKind(transform)]
+        python = PythonKind(transform)
+        self.kinds: list[Kind] = [LoopKind(python), python]
         version = sys.version_info
         self.identity = Identity(f"{version.major}.{version.minor}", "local", secrets.token_hex(8))
 

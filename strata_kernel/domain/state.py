@@ -22,6 +22,8 @@ OBSERVED = ("rng:",)
 LAST_RESULT = "out:_"
 #: Hidden units for submodules: importing one makes it an attribute of its package.
 SUBMODULE = "module:"
+#: What the test between two passes of a loop leaves behind.
+VERDICT = "until:"
 
 
 class Slot(msgspec.Struct, frozen=True):

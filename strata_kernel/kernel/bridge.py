@@ -57,6 +57,7 @@ class Bridge:
         self.last: dict[str, Outcome] = {}
         self.view = View(self.parts.session(), self.session, self.order, self.last)
         self.frontends = Frontends(self)
+        self.pipeline.progress = self.frontends.progress
         #: The main thread is in our code: whoever can wait should.
         self.engaged = False
         #: The cell that ran last, and those that are to run anew.

@@ -98,7 +98,7 @@ class StrataKernel(LookingKernel):
 
     async def _cell(self, code: str, cell_id: str | None, request: dict[str, Any], *, force: bool) -> dict[str, Any]:
         host = self.bridge.host
-        host.request, host.executed, host.failure = request, False, None
+        host.request, host.executed, host.uncounted, host.failure = request, False, False, None
         self.plain_reply = {}
         try:
             outcome = await self.bridge.run(cell_id, code, force=force)
@@ -113,6 +113,13 @@ class StrataKernel(LookingKernel):
         self._decision = replies.describe(outcome, self.bridge.pipeline.options)
         if isinstance(outcome, Restored):
             return self._replay(outcome, code, request)
+        return self._plain(code, request)
+
+    def _plain(self, code: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the reply of what was executed, counted as one cell."""
+        if self.bridge.host.uncounted and request["store_history"]:
+            self.plain_reply = {**self.plain_reply, "execution_count": self.shell.execution_count}
+            self._count(code, request)
         return self.plain_reply
 
     async def _despite(self, error: Exception, code: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +136,7 @@ class StrataKernel(LookingKernel):
 
     def _interrupted(self, code: str, request: dict[str, Any]) -> dict[str, Any]:
         if self.bridge.host.executed:
-            return self.plain_reply  # it ran, and shows how it ended
+            return self._plain(code, request)  # it ran, and shows how it ended
         self._decision = replies.not_run(Reason("interrupted", "interrupted before it ran"))
         self._count(code, request)
         return self.fail("KeyboardInterrupt", "interrupted before the cell ran")
@@ -152,11 +159,7 @@ class StrataKernel(LookingKernel):
 
     def _replay(self, outcome: Restored, code: str, request: dict[str, Any]) -> dict[str, Any]:
         count = self.shell.execution_count
-        for output in outcome.outputs:
-            content = output["content"]
-            if output["msg_type"] == "execute_result":
-                content = {**content, "execution_count": count}
-            self._show(output["msg_type"], content)
+        self.show_again(outcome.outputs)
         self._count(code, request)
         return {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
 
