@@ -38,12 +38,16 @@ def _passes(reading: Reading) -> Unfolding:
     loop = reading.loop
     assert loop is not None
     for place in range(loop.max_iter):
-        part = f"iter={place}"
-        program = provenance.part(program=loop.body.program, part=part)
-        body = msgspec.structs.replace(loop.body, program=program, part=part)
-        yield Action(body, loop.carry, place + 1, loop.max_iter)
-        if loop.until is not None and verdict((yield Action(loop.until, None, place + 1, loop.max_iter))):
-            return
+        yield Action(_at(loop.body, place), loop.carry, place + 1, loop.max_iter)
+        if loop.until is not None:
+            test = Action(_at(loop.until, place), None, place + 1, loop.max_iter)
+            if verdict((yield test)):
+                return
+
+
+def _at(reading: Reading, place: int) -> Reading:
+    # Programs of their own, or a look-up would go through the runs of all passes.
+    return msgspec.structs.replace(reading, program=provenance.part(program=reading.program, part=str(place)))
 
 
 def verdict(manifest: Manifest) -> bool:

@@ -61,7 +61,7 @@ def _whole(body: Reading, identity: Identity) -> Reading:
             code=body.program, directives=matters, python=identity.python, worker=identity.worker
         ),
         kind="loop",
-        loop=Loop(loop.max_iter, loop.carry, loop.start_from, body, until),
+        loop=Loop(loop.max_iter, loop.carry, loop.start_from, msgspec.structs.replace(body, part="pass"), until),
     )
 
 

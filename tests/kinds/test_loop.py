@@ -232,3 +232,13 @@ def test_an_edit_above_runs_all_passes_and_progress_is_told(kernel):
     told = kernel.hear(lambda d: d.get("type") == "cell-status" and d.get("progress"))
     assert told["progress"]["total"] == 5
     assert kernel.finish(message).text().startswith("6\n")
+
+
+def test_headless_a_warm_loop_starts_no_kernel_and_why_tells_the_pass(headless):
+    cells = {"a": START, "b": loop("state += 1", 5, until="state > 100"), "c": "state"}
+    assert headless.statuses(**cells) == {"a": "ok", "b": "ok", "c": "ok"}
+    headless.pool.close()
+    assert headless.statuses() == {"a": "cached", "b": "cached", "c": "cached"}
+    assert not headless.started
+    headless.write(**{**cells, "b": loop("state += 1", 9, until="state > 100")})
+    assert "pass 6 of 9: never run with this code" in headless.why("b")
