@@ -6,6 +6,7 @@ StrataError
 │   └── TrustError       a manifest is not signed by this user: a miss
 ├── CodecError           a value cannot be saved, or a saved one cannot be loaded
 ├── Declined             the user did not want the cells above to run
+├── CellError            a cell that is not Python cannot be answered: its text names the cause and the cure
 └── CellFailed           the user's code raised while a cell was run on behalf of another
 """
 
@@ -38,6 +39,14 @@ class CodecError(StrataError):
 
 class Declined(StrataError):
     """The user was asked whether stale cells above may run, and said no."""
+
+
+class CellError(StrataError):
+    """A cell of another kind than Python cannot be answered."""
+
+    def _render_traceback_(self) -> list[str]:
+        # What IPython shows of it: the way through our code is of no use to anyone.
+        return [f"\x1b[31m{type(self).__name__}\x1b[39m: {self}"]
 
 
 class CellFailed(StrataError):

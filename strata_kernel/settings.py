@@ -69,6 +69,14 @@ class AiSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: Annotated[Seconds, Meta(description="Limit for one model call.")] = 60.0
 
 
+class SqlSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[sql]`."""
+
+    frame: Annotated[
+        Literal["pandas", "polars", "arrow"], Meta(description="Library of the frames that sql cells bind.")
+    ] = "pandas"
+
+
 Table = dict[str, Any]
 
 
@@ -80,13 +88,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     env: Annotated[dict[str, str], Meta(description="Environment variables of the notebook's cells.")] = {}
     cache: CacheSettings = msgspec.field(default_factory=CacheSettings)
     ai: AiSettings = msgspec.field(default_factory=AiSettings)
+    sql: SqlSettings = msgspec.field(default_factory=SqlSettings)
     workers: Annotated[tuple[Table, ...], Meta(description="Declared workers.")] = ()
     mounts: Annotated[tuple[Table, ...], Meta(description="Declared mounts.")] = ()
     connections: Annotated[dict[str, Table], Meta(description="Declared database connections.")] = {}
     variant_group: Annotated[tuple[Table, ...], Meta(description="The active variant of each group.")] = ()
 
 
-TABLES: dict[str, type[msgspec.Struct]] = {"cache": CacheSettings, "ai": AiSettings}
+TABLES: dict[str, type[msgspec.Struct]] = {"cache": CacheSettings, "ai": AiSettings, "sql": SqlSettings}
 _PATHS = (("cache", "store"), ("cache", "remote"))
 _NAMED = {"workers": "name", "mounts": "name", "variant_group": "group"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from strata_kernel.cells.kind import Identity, Kind, Reading
 from strata_kernel.cells.loop import LoopKind
 from strata_kernel.cells.python import PythonKind, Transform
+from strata_kernel.cells.sql import SqlKind
 from strata_kernel.domain.cell import Cell
 from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.engine.session import Session
+from strata_kernel.executors.sql import Databases
 from strata_kernel.settings import Settings, load_settings
 from strata_kernel.store import open_store
 from strata_kernel.world.places import local_roots
@@ -22,7 +25,7 @@ from strata_kernel.world.written import LocalFiles
 
 if TYPE_CHECKING:
     from strata_kernel.engine.pipeline import Pipeline
-    from strata_kernel.ports import Host
+    from strata_kernel.ports import Executor, Host
 
 
 class Parts:
@@ -44,7 +47,9 @@ class Parts:
         self.files = LocalFiles(self.world.files)
         #: Kinds in the order in which they are asked; the last one claims everything.
         python = PythonKind(transform)
-        self.kinds: list[Kind] = [LoopKind(python), python]
+        self.kinds: list[Kind] = [SqlKind(self.connections(start), settings.sql.frame), LoopKind(python), python]
+        self.databases = Databases(self.connections(start), start, settings.sql.frame, self.world)
+        self.world.witnesses["table"] = self.databases
         version = sys.version_info
         self.identity = Identity(f"{version.major}.{version.minor}", "local", secrets.token_hex(8))
 
@@ -52,6 +57,14 @@ class Parts:
         """Read a cell by the kind that claims it."""
         kind = next(k for k in self.kinds if k.claims(cell.source))
         return kind.read(cell, self.identity)
+
+    def connections(self, start: Path) -> dict[str, dict[str, Any]]:
+        """Return the declared connections, files by absolute paths: those of another folder are others."""
+        return {name: _anchored(table, start) for name, table in self.settings.connections.items()}
+
+    def executors(self) -> dict[str, Executor]:
+        """Return who runs cells that are not Python, by kind."""
+        return {"sql": self.databases}
 
     def session(self) -> Session:
         """Return a session with no document yet."""
@@ -76,6 +89,13 @@ class Parts:
         pipeline = Pipeline(self.session(), host, values, publisher, self.files, options)
         values.restore = pipeline.resolver.definition
         return pipeline
+
+
+def _anchored(table: Mapping[str, Any], start: Path) -> dict[str, Any]:
+    path = table.get("path")
+    if not isinstance(path, str) or path == ":memory:":
+        return dict(table)
+    return {**table, "path": os.path.abspath(start / os.path.expanduser(path))}
 
 
 def build(

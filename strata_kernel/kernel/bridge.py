@@ -46,6 +46,7 @@ class Bridge:
         self.watch = Watch(self.parts.world, [str(self.parts.store.local.path)])
         self.watch.install()
         self.host = IPythonHost(kernel, self.watch)
+        self.host.stage.executors = self.parts.executors()
         self.pipeline: Pipeline = self.parts.pipeline(self.host, self._warn, self.watch.exempt)
         self.session = self.pipeline.session
         self.pipeline.listen = self._listen
@@ -85,7 +86,7 @@ class Bridge:
             self._take()
         self.target = cell.id
         self._ran.clear()
-        force = force or cell.id in self.refresh
+        force = self.host.anew = force or cell.id in self.refresh
         try:
             outcome = await self.pipeline.run(index, force=force)
         except BaseException:

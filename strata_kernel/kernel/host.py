@@ -19,6 +19,7 @@ from strata_kernel.domain.state import VERDICT
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.outputs import SHOWN, Recorder
+from strata_kernel.kernel.stage import KernelStage
 from strata_kernel.kernel.streams import Streams
 from strata_kernel.ports import Observed, Patch, Ran
 
@@ -64,6 +65,9 @@ class IPythonHost:
         #: What it executed stands in no history yet and was not counted.
         self.uncounted = False
         self._verdict: bytes | None = None
+        #: The user asked for the cell anew that the client waits for.
+        self.anew = False
+        self.stage = KernelStage(kernel)
         self._recorder: Recorder | None = None
         self._request_id: str | None = None
         self._audience = "client"
@@ -118,19 +122,20 @@ class IPythonHost:
     async def execute(self, task: Task, audience: str) -> Ran:
         """Run the task's source; for audiences other than the client nothing of it reaches the page."""
         cell, request = task.cell, dict(self.request)
-        if task.part:
-            # The request is counted once, not for each part of its cell.
+        if task.part or task.kind in self.stage.executors:
+            # The request is counted once, as what the user wrote.
             request["store_history"] = False
         if audience != "client":
             request |= {"silent": False, "store_history": False, "allow_stdin": False}
-        with self._recording(audience) as recorder, self._code_of(cell):
+        self.stage.forced = self.anew and audience == "client"
+        with self._recording(audience) as recorder, self._code_of(cell), self.stage.set(task) as source:
             start = time.perf_counter()
             try:
                 with (
                     self.kernel.interrupts.released(),
                     self._as_input(task.source, stored=bool(request["store_history"])),
                 ):
-                    reply = await self.kernel.execute_plainly(task.source, **request)
+                    reply = await self.kernel.execute_plainly(source, **request)
             except KeyboardInterrupt:
                 # It came before the shell had taken over, or after.
                 reply = self.kernel.fail("KeyboardInterrupt", "")
@@ -197,6 +202,10 @@ class IPythonHost:
     def observed(self, candidates: Iterable[Any]) -> Observed:
         """Stop recording and return what was seen."""
         seen = self.watch.stop(candidates)
+        if (done := self.stage.take()) is not None:
+            seen.facts += done.facts
+            seen.reasons += done.reasons
+            seen.hidden |= done.hidden
         if self._verdict is not None:
             seen.hidden[VERDICT], self._verdict = self._verdict, None
         return seen

@@ -40,6 +40,10 @@ class LookingKernel(IPythonKernel):
         found = self.get_parent("shell").get("header", {}).get("msg_id")
         return None if found is None else str(found)
 
+    def topic(self, kind: str) -> bytes:
+        """Return the topic under which a message of this kind is published."""
+        return bytes(self._topic(kind))
+
     def _show(self, kind: str, content: dict[str, Any]) -> None:
         self.session.send(self.iopub_socket, kind, content, parent=self.get_parent("shell"), ident=self._topic(kind))
 
