@@ -67,6 +67,12 @@ class AiSettings(msgspec.Struct, frozen=True, kw_only=True):
     model: Annotated[str | None, Meta(description="Model of prompt cells that name none.")] = None
     base_url: Annotated[str | None, Meta(description="Address of an OpenAI-compatible server.")] = None
     timeout_seconds: Annotated[Seconds, Meta(description="Limit for one model call.")] = 60.0
+    max_tokens: Annotated[int, Meta(ge=1, description="Longest answer, in tokens, of cells that name no limit.")] = 4096
+    price_in: Annotated[
+        float, Meta(ge=0, description="Price of a million tokens sent, in the currency of your choice.")
+    ] = 0.0
+    price_out: Annotated[float, Meta(ge=0, description="Price of a million tokens answered.")] = 0.0
+    max_cost: Annotated[float | None, Meta(description="Sum after which a kernel calls no model any more.")] = None
 
 
 class SqlSettings(msgspec.Struct, frozen=True, kw_only=True):

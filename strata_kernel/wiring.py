@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from strata_kernel.cells.kind import Identity, Kind, Reading
 from strata_kernel.cells.loop import LoopKind
+from strata_kernel.cells.prompt import PromptKind
 from strata_kernel.cells.python import PythonKind, Transform
 from strata_kernel.cells.sql import SqlKind
 from strata_kernel.domain.cell import Cell
 from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.engine.session import Session
+from strata_kernel.executors.answers import Answers
+from strata_kernel.executors.prompt import Prompts
 from strata_kernel.executors.sql import Databases
 from strata_kernel.settings import Settings, load_settings
 from strata_kernel.store import open_store
@@ -41,13 +44,18 @@ class Parts:
         check: bool,
         cwd: Path | None,
     ) -> None:
-        self.settings, self.diagnostics = settings, diagnostics
+        self.settings, self.diagnostics, self.start = settings, diagnostics, start
         self.store = open_store(Path(settings.cache.store), settings.cache.remote, check=check)
         self.world = LocalWorld(local_roots(str(start)), start=None if cwd is None else str(cwd))
         self.files = LocalFiles(self.world.files)
         #: Kinds in the order in which they are asked; the last one claims everything.
         python = PythonKind(transform)
-        self.kinds: list[Kind] = [SqlKind(self.connections(start), settings.sql.frame), LoopKind(python), python]
+        self.kinds: list[Kind] = [
+            SqlKind(self.connections(start), settings.sql.frame),
+            PromptKind(_answering(settings)),
+            LoopKind(python),
+            python,
+        ]
         self.databases = Databases(self.connections(start), start, settings.sql.frame, self.world)
         self.world.witnesses["table"] = self.databases
         version = sys.version_info
@@ -64,7 +72,7 @@ class Parts:
 
     def executors(self) -> dict[str, Executor]:
         """Return who runs cells that are not Python, by kind."""
-        return {"sql": self.databases}
+        return {"sql": self.databases, "prompt": Prompts(self.settings.ai, Answers(self.store), self.start)}
 
     def session(self) -> Session:
         """Return a session with no document yet."""
@@ -89,6 +97,12 @@ class Parts:
         pipeline = Pipeline(self.session(), host, values, publisher, self.files, options)
         values.restore = pipeline.resolver.definition
         return pipeline
+
+
+def _answering(settings: Settings) -> dict[str, Any]:
+    """Return the settings that change what a model answers."""
+    ai = settings.ai
+    return {"model": ai.model, "base_url": ai.base_url, "max_tokens": ai.max_tokens}
 
 
 def _anchored(table: Mapping[str, Any], start: Path) -> dict[str, Any]:

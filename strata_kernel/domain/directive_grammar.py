@@ -350,6 +350,9 @@ def _system(draft: Draft, item: Item) -> None:
 
 
 def _output_schema(draft: Draft, item: Item) -> None:
+    if _is_name(item.value) or re.fullmatch(r"[^{}\s]+\.json", item.value):
+        draft.fields["output_schema"] = item.value
+        return
     try:
         good = isinstance(json.loads(item.value), dict)
     except (ValueError, RecursionError):
@@ -357,7 +360,9 @@ def _output_schema(draft: Draft, item: Item) -> None:
     if good:
         draft.fields["output_schema"] = item.value
     else:
-        draft.malformed(item, "@output_schema needs a JSON object in one line")
+        draft.malformed(
+            item, "@output_schema needs a JSON object in one line, a .json file, or the name of a pydantic model"
+        )
 
 
 def _sql(draft: Draft, item: Item) -> None:
