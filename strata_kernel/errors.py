@@ -5,6 +5,7 @@ StrataError
 ├── StoreError           the artifact store cannot be read or written: a miss and one warning
 │   └── TrustError       a manifest is not signed by this user: a miss
 ├── CodecError           a value cannot be saved, or a saved one cannot be loaded
+├── LeftOut              the cell is a variant that is not active: it is no part of the notebook now
 ├── Declined             the user did not want the cells above to run
 ├── CellError            a cell that is not Python cannot be answered: its text names the cause and the cure
 └── CellFailed           the user's code raised while a cell was run on behalf of another
@@ -35,6 +36,10 @@ class CodecError(StrataError):
     def __init__(self, reason: str, *, code: str = "unpicklable") -> None:
         super().__init__(reason)
         self.code = code
+
+
+class LeftOut(StrataError):
+    """The cell is one of several in one place, and not the one that stands."""
 
 
 class Declined(StrataError):

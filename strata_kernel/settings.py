@@ -98,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: Annotated[tuple[Table, ...], Meta(description="Declared workers.")] = ()
     mounts: Annotated[tuple[Table, ...], Meta(description="Declared mounts.")] = ()
     connections: Annotated[dict[str, Table], Meta(description="Declared database connections.")] = {}
+    variants: Annotated[dict[str, str], Meta(description="The active variants by group, before `variant_group`.")] = {}
     variant_group: Annotated[tuple[Table, ...], Meta(description="The active variant of each group.")] = ()
 
 

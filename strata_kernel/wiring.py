@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from strata_kernel.cells.python import PythonKind, Transform
 from strata_kernel.cells.sql import SqlKind
 from strata_kernel.domain.cell import Cell
 from strata_kernel.domain.diagnostic import Diagnostic
+from strata_kernel.domain.variants import findings
 from strata_kernel.engine.session import Session
 from strata_kernel.executors.answers import Answers
 from strata_kernel.executors.prompt import Prompts
@@ -65,6 +66,20 @@ class Parts:
         """Read a cell by the kind that claims it."""
         kind = next(k for k in self.kinds if k.claims(cell.source))
         return kind.read(cell, self.identity)
+
+    def active(self) -> dict[str, str]:
+        """Return the variants that the settings name active, by group."""
+        tables = self.settings.variant_group
+        declared = {str(t["group"]): str(t["active"]) for t in tables if t.get("group") and t.get("active")}
+        return declared | self.settings.variants
+
+    def findings(self, cells: Sequence[Cell], active: Mapping[str, str]) -> list[Diagnostic]:
+        """Return what is wrong with the groups of variants."""
+        return list(findings(cells, active, self._bound))
+
+    def _bound(self, cell: Cell) -> frozenset[str]:
+        analysis = self.read(cell).analysis
+        return analysis.stores - analysis.imports.keys()
 
     def connections(self, start: Path) -> dict[str, dict[str, Any]]:
         """Return the declared connections, files by absolute paths: those of another folder are others."""

@@ -122,11 +122,9 @@ class Draft:
         limit = _integer(self.loop.get("max_iter", ""))
         carry = tuple(dict.fromkeys(self.loop.get("carry", "").split(",")))
         if limit is None or not 1 <= limit <= MAX_PASSES:
-            text = f"@loop needs max_iter=N, a number from 1 to {MAX_PASSES:,}"
-            self.report(item, "loop_max_iter_invalid", text, severity="error")
+            self.report(item, "loop_max_iter_invalid", f"@loop needs max_iter=N, up to {MAX_PASSES}", severity="error")
         if not all(map(_is_name, carry)):
-            text = "@loop needs carry=name, a variable of the cell (several: carry=a,b)"
-            self.report(item, "loop_missing_carry", text, severity="error")
+            self.report(item, "loop_missing_carry", "@loop needs carry=name (several: carry=a,b)", severity="error")
         start = self._start(item)
         if limit is not None and 1 <= limit <= MAX_PASSES and all(map(_is_name, carry)):
             self.fields["loop"] = Loop(limit, carry, start)
@@ -360,9 +358,7 @@ def _output_schema(draft: Draft, item: Item) -> None:
     if good:
         draft.fields["output_schema"] = item.value
     else:
-        draft.malformed(
-            item, "@output_schema needs a JSON object in one line, a .json file, or the name of a pydantic model"
-        )
+        draft.malformed(item, "@output_schema needs a JSON object in one line, a .json file or a pydantic model's name")
 
 
 def _sql(draft: Draft, item: Item) -> None:

@@ -182,6 +182,11 @@ class Follower:
         found: dict[str, list[Diagnostic]] = {}
         for item in check([e.reading.cell for e in entries], workers, mounts):
             found.setdefault(item.cell or "", []).append(item)
+        order = self.bridge.order
+        with order.lock:
+            cells, active = list(order.cells), dict(order.variants)
+        for item in self.bridge.parts.findings(cells, active):
+            found.setdefault(item.cell or "", []).append(item)
         return found
 
     def _tell(self, status: protocol.CellStatus) -> None:

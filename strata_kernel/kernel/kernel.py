@@ -10,7 +10,7 @@ from typing import Any
 from strata_kernel import __version__
 from strata_kernel.domain.cell import Reason
 from strata_kernel.engine.pipeline import Restored
-from strata_kernel.errors import CellFailed, StrataError
+from strata_kernel.errors import CellFailed, LeftOut, StrataError
 from strata_kernel.kernel import reply as replies
 from strata_kernel.kernel.bridge import Bridge
 from strata_kernel.kernel.interrupt import Interrupts
@@ -104,6 +104,8 @@ class StrataKernel(LookingKernel):
             outcome = await self.bridge.run(cell_id, code, force=force)
         except KeyboardInterrupt:
             return self._interrupted(code, request)
+        except LeftOut as error:
+            return self._left_out(error, code, request)
         except StrataError as error:
             if self.interrupts.pending:
                 return self._interrupted(code, request)
@@ -140,6 +142,14 @@ class StrataKernel(LookingKernel):
         self._decision = replies.not_run(Reason("interrupted", "interrupted before it ran"))
         self._count(code, request)
         return self.fail("KeyboardInterrupt", "interrupted before the cell ran")
+
+    def _left_out(self, error: LeftOut, code: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Do nothing, and say why: the cell is no part of the notebook now."""
+        self._decision = {**replies.not_run(Reason("variant", str(error))), "status": "bypass"}
+        self._show("stream", {"name": "stderr", "text": f"strata: {error}\n"})
+        count = self.shell.execution_count
+        self._count(code, request)
+        return {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
 
     def _blocked(self, error: StrataError, code: str, request: dict[str, Any]) -> dict[str, Any]:
         failure = self.bridge.host.failure if isinstance(error, CellFailed) else None

@@ -28,7 +28,7 @@ class View:
         """Return what stands for each cell now; `pause` is called between two of them."""
         with self._lock, active.exempt():
             with self._order.lock:
-                cells = list(self._order.cells)
+                cells = self._order.choice().standing
             session, live = self._session, dict(self._main.entries)
             # Copies: the session adjusts entries in place while it walks.
             ran = {i: copy.copy(e) for i, e in live.items() if e.manifest is not None or e.error is not None}

@@ -9,6 +9,7 @@ import msgspec
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest
 from strata_kernel.domain.report import Standing
+from strata_kernel.domain.variants import choose
 from strata_kernel.engine import report
 from strata_kernel.engine.passes import missing
 from strata_kernel.engine.session import Entry
@@ -40,7 +41,7 @@ class Inspection:
     def __init__(self, notebook: Notebook, parts: Parts) -> None:
         self.notebook, self.parts = notebook, parts
         self._session = parts.session()
-        self._session.document(notebook.cells)
+        self._session.document(choose(notebook.cells, parts.active()).standing)
         self._entries: list[Entry] = self._session.walk()
 
     def status(self) -> list[Standing]:
