@@ -168,7 +168,7 @@ class StrataKernel(LookingKernel):
         return metadata
 
     def _replay(self, outcome: Restored, code: str, request: dict[str, Any]) -> dict[str, Any]:
-        count = self.shell.execution_count
+        count = self.bridge.host.counts[outcome.entry.reading.cell.id] = self.shell.execution_count
         self.show_again(outcome.outputs)
         self._count(code, request)
         return {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
