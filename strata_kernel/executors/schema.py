@@ -33,11 +33,15 @@ def check(text: str, schema: dict[str, Any] | None) -> list[str]:
     if schema is None:
         return []
     from jsonschema import Draft202012Validator, SchemaError
+    from referencing import Registry
     from referencing.exceptions import Unresolvable
 
     try:
         Draft202012Validator.check_schema(schema)
-        found = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(map(str, e.absolute_path)))
+        found = sorted(
+            Draft202012Validator(schema, registry=Registry()).iter_errors(value),
+            key=lambda e: list(map(str, e.absolute_path)),
+        )
     except SchemaError as error:
         return [f"the schema itself is wrong: {error.message}"]
     except (Unresolvable, RecursionError) as error:
