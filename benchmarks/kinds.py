@@ -34,9 +34,8 @@ def sql(quick: bool) -> list[Figure]:
         os.utime(path, (time.time() - 60, time.time() - 60))
         time.sleep(2.1)
         databases = Databases({"shop": {"driver": "duckdb", "path": str(path)}}, folder, "pandas", LocalWorld([]))
-        bare, asked, kept = interleaved(
-            repetitions, lambda: _bare(path), lambda: _asked(databases), lambda: _kept(databases, folder)
-        )
+        sides = (lambda: _bare(path), lambda: _asked(databases), lambda: _kept(databases, folder))
+        bare, asked, kept = interleaved(repetitions, *sides)
     name = f"{rows:,} rows × 8 columns from DuckDB into pandas"
     note = f"{asked * 1000:.0f} ms against {bare * 1000:.0f} ms"
     kept_note = f"{kept * 1000:.0f} ms against {bare * 1000:.0f} ms"

@@ -28,17 +28,21 @@ MODULES = {
     "postgresql": ("psycopg",),
 }
 _ALIASES = {"sqlite3": "sqlite", "postgres": "postgresql"}
-_CLOCK = frozenset({
-    "now", "current_timestamp", "current_date", "current_time", "localtime", "localtimestamp", "clock_timestamp",
-    "statement_timestamp", "transaction_timestamp", "timeofday", "getdate", "sysdate", "today",
-    "get_current_timestamp", "get_current_time", "unixepoch", "julianday", "strftime", "datetime", "date", "time",
-})  # fmt: skip
-_RANDOM = frozenset({
-    "random", "randomblob", "setseed", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "uuid_generate_v4",
-    "tablesample", "using_sample", "rand",
-})  # fmt: skip
-#: Names of columns far more often than calls: these ask the clock only as `'now'`.
-_DATED = frozenset({"date", "time", "datetime", "strftime", "julianday", "unixepoch"})
+#: What asks the clock or draws, in some engine: functions by a parenthesis, or they are columns; words anywhere.
+_CLOCK = re.compile(
+    r"\b(?:(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|getdate|sysdate|today|age"
+    r"|get_current_timestamp|get_current_time|unixepoch|julianday|strftime|pg_postmaster_start_time) ?\("
+    r"|(current_timestamp|current_date|current_time|localtimestamp|localtime)\b"
+    r"|(date|time|datetime) ?\( ?\))",
+    re.IGNORECASE,
+)
+_RANDOM = re.compile(
+    r"\b(?:(random|randomblob|rand|setseed|uuid|uuidv4|uuidv7|gen_random_uuid|uuid_generate_v4) ?\("
+    r"|(tablesample|using sample)\b)",
+    re.IGNORECASE,
+)
+#: Texts that engines read as times of now.
+_NOW = frozenset({"now", "today", "yesterday", "tomorrow"})
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -153,12 +157,14 @@ class SqlKind:
 
 
 def _undetermined(found: query.Query) -> tuple[Reason, ...]:
-    """Say where a query asks the clock or for random numbers, by the names of functions that all engines share."""
-    words = {w.lower() for w in found.words}
-    now = any(t.lower() == "now" for t in found.texts)
-    asked = sorted((words & _CLOCK) - (set() if now else _DATED))
-    drawn = sorted(words & _RANDOM)
-    return tuple(
-        [Reason("clock", f"asks the clock ({', '.join(asked)})")] * bool(asked)
-        + [Reason("random", f"unseeded random numbers ({', '.join(drawn)})")] * bool(drawn)
-    )
+    """Say where a query asks the clock or for random numbers."""
+    text = "".join(found.canonical)
+    asked = {*_names(_CLOCK, text), *(t for t in found.texts if t.lower() in _NOW)}
+    reasons = [Reason("clock", f"asks the clock ({', '.join(sorted(asked))})")] if asked else []
+    if drawn := _names(_RANDOM, text):
+        reasons.append(Reason("random", f"unseeded random numbers ({', '.join(sorted(drawn))})"))
+    return tuple(reasons)
+
+
+def _names(pattern: re.Pattern[str], text: str) -> set[str]:
+    return {next(filter(None, match.groups())).lower() for match in pattern.finditer(text)}

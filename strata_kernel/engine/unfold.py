@@ -13,7 +13,7 @@ from strata_kernel.domain import provenance
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Dependency, Fact, FileOutput, Manifest, Unit
-from strata_kernel.domain.state import OBSERVED, RESTORABLE, VERDICT, State, advance, closure, hidden
+from strata_kernel.domain.state import ABSENT, OBSERVED, RESTORABLE, VERDICT, State, advance, closure, hidden
 from strata_kernel.engine.passes import because, seed
 from strata_kernel.engine.pipeline import NOT_PUBLISHED, Completed, Failed, Outcome, Restored
 from strata_kernel.engine.session import Entry
@@ -134,8 +134,8 @@ class _Run:
             self.session.settle(f.path for f in manifest.files)
         if not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
             pipeline.publisher.submit(manifest, {})
-        if not self.ran:
-            pipeline.resolver.restore_files(now)
+        if not self.ran and pipeline.resolver.restore_files(now) & {"file:" + f.path for f in manifest.files}:
+            raise StoreError("a file that it wrote cannot be put back")
         pipeline.arrive(now)
         if not self.ran:
             return Restored(entry, manifest, self.outputs)
@@ -180,7 +180,8 @@ class _Run:
         made: set[str] = set()
         for manifest in self.manifests:
             for name, dependency in manifest.reads.items():
-                outside = name.startswith(OBSERVED) or (name in here and here[name].version == dependency.version)
+                stood = here[name].version if name in here else ABSENT
+                outside = name.startswith(OBSERVED) or stood == dependency.version
                 if outside and name not in reads and name not in made:
                     reads[name] = dependency
             made.update(n for u in manifest.units for n in u.names if hidden(n))

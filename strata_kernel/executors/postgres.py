@@ -20,17 +20,23 @@ from strata_kernel.executors.frames import frame
 #: Larger tables, in bytes, are told unchanged only as long as nothing in the whole cluster is written.
 MOST_BYTES = 256 << 20
 _OPTIONS = ("host", "port", "dbname", "search_path", "role", "sslmode", "connect_timeout")
+#: Who asks, and the settings of the session, which roles and databases may set: results can depend on any.
+_SETTINGS = """
+SELECT current_user || coalesce(sum(hashtextextended(name || '=' || setting, 9)), 0)::text FROM pg_settings
+WHERE context IN ('user', 'superuser')
+"""
 #: Which transactions can be seen, in which life of which cluster.
-_SNAPSHOT = """
+_SNAPSHOT = f"""
 SELECT pg_current_snapshot()::text, (SELECT system_identifier FROM pg_control_system())::text,
        (SELECT timeline_id FROM pg_control_checkpoint())::text, pg_postmaster_start_time()::text,
-       current_user::text, current_setting('search_path'), current_setting('TimeZone'), current_setting('DateStyle')
+       ({_SETTINGS})
 """
 #: Every relation that this transaction has touched: views, partitions and functions hold locks on what they read.
 _TOUCHED = """
 SELECT relation::bigint, relation::regclass::text FROM pg_locks
 WHERE pid = pg_backend_pid() AND locktype = 'relation'
 """
+_VOLATILE = "SELECT DISTINCT proname::text FROM pg_proc WHERE oid >= 16384 AND provolatile = 'v' AND proname = ANY(%s)"
 _RELATIONS = """
 SELECT n.nspname, c.relname, c.relkind::text, pg_table_size(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -142,6 +148,9 @@ class PostgresEngine:
         own = cursor.execute(_RELATIONS, ([oid for oid, _ in touched if oid >= _OWN],)).fetchall()
         unseen += [f"{t[0]}.{t[1]}" for t in own if t[2] in ("f", "S")]
         coarse = self._snapshot(cursor)
+        drawn = [r[0] for r in cursor.execute(_VOLATILE, (list(words),)).fetchall()]
+        text = f"calls functions that are declared volatile ({', '.join(drawn)})"
+        undetermined = (Reason("random", text),) if drawn else ()
         if unseen:
             text = f"nothing tells when {', '.join(unseen)} changes (another server's, a sequence or a catalogue)"
             return (), (Reason("unobserved", text),)
@@ -150,7 +159,7 @@ class PostgresEngine:
         small = small and not any(" + " in a + b or "." in a + b for a, b in tables)
         fine = self._content(cursor, tables) if small else ""
         name = f"{self.connection.name}: {' + '.join(f'{a}.{b}' for a, b in tables)}"
-        return (Fact("table", name, f"{coarse}:{fine}"),), ()
+        return (Fact("table", name, f"{coarse}:{fine}"),), undetermined
 
     def _snapshot(self, cursor: psycopg.Cursor[Any]) -> str:
         return digest("snapshot", [str(v) for v in cursor.execute(_SNAPSHOT).fetchone() or ()])
@@ -178,10 +187,7 @@ class PostgresEngine:
                 found.append([str(v) for v in cursor.execute(counted).fetchone() or ()])
         row = cursor.execute(_MEANING, {"oids": oids, "names": [n for _, n in tables]}).fetchone()
         found.append([str(v) for v in row or ()])
-        where = cursor.execute(
-            "SELECT current_user::text, current_setting('search_path'), current_setting('TimeZone'),"
-            " current_setting('DateStyle')"
-        ).fetchone()
+        where = cursor.execute(_SETTINGS).fetchone()
         return digest("tables", found, [str(v) for v in where or ()])
 
     @contextmanager

@@ -108,7 +108,7 @@ class Databases:
 def _frames(source: Source, namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Return the frames of the notebook whose names stand in the query."""
     kinds: list[type] = []
-    for module, names in (("pandas", ("DataFrame",)), ("polars", ("DataFrame", "LazyFrame")), ("pyarrow", ("Table",))):
+    for module, names in (("pandas", ("DataFrame",)), ("polars", ("DataFrame",)), ("pyarrow", ("Table",))):
         if (found := sys.modules.get(module)) is not None:
             kinds += [getattr(found, n) for n in names]
     return {w: namespace[w] for w in source.query.words if w in namespace and isinstance(namespace[w], tuple(kinds))}
