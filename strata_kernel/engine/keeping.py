@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from strata_kernel.engine.pipeline import Options
 
 
-def worth_keeping(manifest: Manifest, captured: Captured, options: Options) -> tuple[Manifest, dict[int, Group]]:
-    """Return the groups whose values are to be saved, and the manifest with the reasons why others are not."""
+def worth_keeping(
+    manifest: Manifest, captured: Captured, options: Options, *, part: bool = False
+) -> tuple[Manifest, dict[int, Group]]:
+    """Return the groups whose values are to be saved, and the manifest with the reasons why others are not.
+
+    The values of a `part` of a cell always are: making them again takes all parts before it.
+    """
     # A display's id is made up anew by every run, and later cells update the display that is shown.
     unique = bool(manifest.nonce) or any(_display(o) for o in captured.outputs)
-    cheap = manifest.seconds * 1000 < options.min_runtime_ms and not unique
+    cheap = manifest.seconds * 1000 < options.min_runtime_ms and not unique and not part
     units, kept = list(manifest.units), {}
     for index, group in captured.groups.items():
         size = len(group.stream) + sum(b.nbytes for b in group.buffers)

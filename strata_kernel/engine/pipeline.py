@@ -103,6 +103,8 @@ class Pipeline:
         #: The cell after which the process stands.
         self.at = ""
         self.listen: Listener = lambda cell_id, state, reasons: None
+        #: Follows a cell of several parts: its id, the part it is at from 1, and how many there can be.
+        self.progress: Callable[[str, int, int], None] = lambda cell_id, done, total: None
         self.show: Callable[[str, list[dict[str, Any]]], None] = lambda cell_id, outputs: None
         self.confirm: Callable[[list[Entry]], Awaitable[bool]] = _agreed
 
@@ -132,7 +134,7 @@ class Pipeline:
             with contextlib.suppress(StoreError):
                 return self._serve(entry)
             reasons = (Reason("store", "its results cannot be read"),)
-        outcome = await self._execute(index, state, "client")
+        outcome = await self._execute(index, state, "client", force=force)
         if isinstance(outcome, Restored):
             return outcome
         return msgspec.structs.replace(outcome, reasons=tuple(dict.fromkeys((*reasons, *outcome.reasons))))
@@ -239,11 +241,12 @@ class Pipeline:
         self.session.entries[entry.reading.cell.id] = entry
         if self.resolver.restore_files(entry.after) & {"file:" + f.path for f in manifest.files}:
             raise StoreError("a file that it wrote cannot be put back")
-        self._arrive(entry.after)
+        self.arrive(entry.after)
         self.store.used(manifest)
         return Restored(entry, manifest, outputs)
 
-    def _arrive(self, state: State) -> None:
+    def arrive(self, state: State) -> None:
+        """Note that the process stands at this state, and take away what it has not."""
         self.position = state
         self.placement.clear_to(state)
         self.placement.collect(
@@ -252,29 +255,40 @@ class Pipeline:
 
     async def _rerun(self, place: int, state: State, twin: Manifest | None) -> Entry:
         """Run a cell again for its values alone; nothing of it is shown."""
-        outcome = await self._execute(place, state, "nobody", twin)
+        outcome = await self._execute(place, state, "nobody", twin, force=True)
         if isinstance(outcome, Failed):
             raise CellFailed(outcome.entry.reading.label, outcome.error[0], outcome.error[1])
         return outcome.entry
 
-    async def _execute(self, index: int, state: State, audience: str, twin: Manifest | None = None) -> Outcome:
-        """Really run a cell after the state, and record what it did; `twin` is the run that it repeats."""
-        cell = self.session.cells[index]
-        reading = self.session.read(cell)
+    async def _execute(
+        self, index: int, state: State, audience: str, twin: Manifest | None = None, *, force: bool = False
+    ) -> Outcome:
+        """Really run a cell after the state, or those of its parts that the store lacks; `force` means all of them."""
+        reading = self.session.read(self.session.cells[index])
+        if reading.loop is None:
+            return await self.perform(reading, state, audience, twin)
+        from strata_kernel.engine.unfold import unfold  # which knows the pipeline
+
+        return await unfold(self, reading, state, audience, force=force)
+
+    async def perform(self, reading: Reading, state: State, audience: str, twin: Manifest | None = None) -> Outcome:
+        """Really run one action after the state, and record what it did; `twin` is the run that it repeats."""
+        cell = reading.cell
         self.resolver.running.append(cell.id)
         try:
             reach = closure(reading.analysis, self.session.with_order(reading, state))
             if reach.always:
-                await self.resolver.show_results(index)
+                await self.resolver.show_results(self.session.cells.index(cell))
             await self.resolver.bring({*reach.slots, *in_reach(reach.slots.values(), state)}, state)
             if reading.analysis.mutates or reach.opaque:
                 self.publisher.wait([s.version for s in reach.slots.values() if s])
             before = note(reading, reach, state, self.placement)
-            self.listen(cell.id, "running", ())
+            if not reading.part:
+                self.listen(cell.id, "running", ())
             standing = self.placement.doubt(touchable(before, self.host), "run:" + self._unique())
             self.host.observe()
             try:
-                ran = await self.host.execute(cell, audience)
+                ran = await self.host.execute(reading.task, audience)
             finally:
                 seen = self.host.observed(candidates(before, self.host))
             if audience == "cell":
@@ -311,7 +325,8 @@ class Pipeline:
         reasons = (Reason("error", ": ".join(error)),)
         saw = facts(before, seen, self.session.world)
         entry = Entry(before.reading, before.state, None, after, reasons, error, before.closure, saw)
-        self.session.entries[before.reading.cell.id] = entry
+        if not before.reading.part:
+            self.session.entries[before.reading.cell.id] = entry
         return Failed(entry, ran.error, (), ran.seconds)
 
     def _completed(self, capture: Capture, standing: dict[str, str], audience: str, twin: Manifest | None) -> Completed:
@@ -323,18 +338,19 @@ class Pipeline:
         if self.placement.tainted(before.state):
             text = "a change made to the process by a cell that is gone cannot be undone: restart the kernel"
             manifest = msgspec.structs.replace(manifest, reasons=(*manifest.reasons, Reason("tainted", text)))
-        manifest, kept = worth_keeping(manifest, captured, self.options)
+        manifest, kept = worth_keeping(manifest, captured, self.options, part=bool(before.reading.part))
         self._put_in_place(manifest, captured, standing)
         after = advance(before.state, manifest, cell.id)
         entry = Entry(before.reading, before.state, manifest, after, manifest.reasons, closure=before.closure)
         entry.turn = self.session.turn
-        self.session.entries[cell.id] = entry
+        if not before.reading.part:
+            self.session.entries[cell.id] = entry
         if files:
             self.session.settle(f.path for f in files)
         new = audience != "nobody" or twin is None or twin.nonce != manifest.nonce
         if new and not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
             self.publisher.submit(manifest, kept)
-        self._arrive(after)
+        self.arrive(after)
         return Completed(entry, manifest, manifest.reasons)
 
     def _twin(self, capture: Capture) -> Manifest | None:
@@ -356,16 +372,17 @@ class Pipeline:
             for name in unit.names:
                 if hidden(name):
                     placement.note_hidden(name, unit)
-                    self._note_patches(name, captured)
+                    _note_patches(placement, name, captured)
                 elif name in self.host.namespace:
                     placement.names[name] = unit.version
             if unit.kind in ("value", "definition") and (index in captured.groups or unit.kind == "definition"):
                 placement.contents[unit.version, unit.names] = unit.content
         placement.retire(captured.replaced, [u.version for u in manifest.units])
 
-    def _note_patches(self, name: str, captured: Captured) -> None:
-        patches = captured.patches
-        if name.startswith("effect:") and captured.reloadable:
-            self.placement.reloadable.add(name)
-        if name.startswith("effect:") and patches and None not in patches:
-            self.placement.patches[name] = [p for p in patches if p is not None]
+
+def _note_patches(placement: Placement, name: str, captured: Captured) -> None:
+    patches = captured.patches
+    if name.startswith("effect:") and captured.reloadable:
+        placement.reloadable.add(name)
+    if name.startswith("effect:") and patches and None not in patches:
+        placement.patches[name] = [p for p in patches if p is not None]

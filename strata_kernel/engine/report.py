@@ -56,7 +56,7 @@ def graph(entries: list[Entry]) -> list[Node]:
             Node(
                 id=entry.reading.cell.id,
                 label=entry.reading.label,
-                kind="python",
+                kind=entry.reading.kind,
                 reads=sorted(n for n, s in slots.items() if s is not None and not hidden(n)),
                 writes=sorted(writes),
                 upstream=sorted(upstream),

@@ -25,6 +25,7 @@ from strata_kernel.domain.state import (
     hidden,
 )
 from strata_kernel.engine.lookup import Hit, Miss, Moment, broken, find, restorable
+from strata_kernel.engine.passes import named, seed
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Store, World
 
@@ -128,7 +129,7 @@ class Session:
         """Return the entry moved to this state, None when it must be looked up again."""
         if old.manifest is None or old.closure is None or old.reading.cell != cell:
             return None
-        if changed and self._reaches(old, changed):
+        if changed and _reaches(old, changed):
             return None
         if not self._stands(old, state):
             return None
@@ -137,21 +138,6 @@ class Session:
             if changed:
                 old.after = advance(state, old.manifest, cell.id)
         return old
-
-    @staticmethod
-    def _reaches(entry: Entry, changed: set[str]) -> bool:
-        assert entry.closure is not None
-        assert entry.manifest is not None
-        if entry.closure.opaque or entry.reading.directives.after:
-            return True
-        known = entry.closure.slots.keys() | entry.manifest.reads.keys()
-        if not known.isdisjoint(changed) or any(n.startswith((*AMBIENT, "file:", SUBMODULE)) for n in changed):
-            return True
-        mentions = set(entry.reading.analysis.mentions)
-        for slot in entry.closure.slots.values():
-            if slot is not None:
-                mentions.update(slot.unit.reach.mentions)
-        return not mentions.isdisjoint(changed)
 
     def current(self, cell: Cell, state: State, prepare: Callable[[State], object] = lambda state: None) -> Entry:
         """Return what stands for the cell after this state, kept from the last time when nothing has changed.
@@ -197,7 +183,11 @@ class Session:
 
     def look(self, cell: Cell, state: State) -> Entry:
         """Look the cell up in the store."""
-        reading = self.read(cell)
+        return self.look_at(self.read(cell), state)
+
+    def look_at(self, reading: Reading, state: State) -> Entry:
+        """Look up what was read: a cell, or a part of one."""
+        cell = reading.cell
         if reading.analysis.error is not None:
             return Entry(reading, state, None, state, (reading.analysis.error,), closure=None)
         here = self.with_order(reading, state)
@@ -211,18 +201,16 @@ class Session:
     def with_order(self, reading: Reading, state: State) -> State:
         """Make the cells that `@after` names inputs: their effect counts although no variable flows."""
         wanted = reading.directives.after
-        if not wanted:
+        if not wanted and (reading.loop is None or reading.loop.start_from is None):
             return state
-        ids = {c.id for c in self.cells}
-        labels = {e.reading.label: i for i, e in self.entries.items() if e.reading.label}
         extra = {}
         for name in wanted:
-            target = name if name in ids else labels.get(name)
-            entry = self.entries.get(target) if target else None
+            entry = named(self, name)
             if entry is not None and entry.manifest is not None:
                 version = digest("after", entry.manifest.key, entry.manifest.nonce)
-                extra["proc:after:" + name] = Slot(Unit(("proc:after:" + name,), version, "hidden"), target or "")
-        return {**state, **extra}
+                hidden_unit = Unit(("proc:after:" + name,), version, "hidden")
+                extra["proc:after:" + name] = Slot(hidden_unit, entry.reading.cell.id)
+        return {**state, **extra, **seed(self, reading)}
 
     def _find(self, reading: Reading, reach: Closure, state: State) -> Hit | Miss:
         try:
@@ -323,3 +311,18 @@ def same(one: State, other: State) -> bool:
     if one.keys() != other.keys():
         return False
     return all(slot is other[name] or slot.version == other[name].version for name, slot in one.items())
+
+
+def _reaches(entry: Entry, changed: set[str]) -> bool:
+    assert entry.closure is not None
+    assert entry.manifest is not None
+    if entry.closure.opaque or entry.reading.directives.after:
+        return True
+    known = entry.closure.slots.keys() | entry.manifest.reads.keys()
+    if not known.isdisjoint(changed) or any(n.startswith((*AMBIENT, "file:", SUBMODULE)) for n in changed):
+        return True
+    mentions = set(entry.reading.analysis.mentions)
+    for slot in entry.closure.slots.values():
+        if slot is not None:
+            mentions.update(slot.unit.reach.mentions)
+    return not mentions.isdisjoint(changed)

@@ -43,9 +43,12 @@ class Frontends(Follower):
                 self.changed()
             case protocol.Document() as message:
                 self.bridge.order.tell(message.cells)
+                self._activate(message.variants)
                 self._revise(message.revision)
             case protocol.DocumentPatch() as message:
                 self.bridge.order.patch(message.cells, message.order)
+                if message.variants is not None:
+                    self._activate(message.variants)
                 self._revise(message.revision)
             case protocol.RequestPlan() as message:
                 force = message.mode == "force"
@@ -56,6 +59,9 @@ class Frontends(Follower):
                 self._post(comm, self._inspect(message))
             case protocol.SetOption() as message:
                 self._set(message.options)
+
+    def _activate(self, variants: dict[str, str]) -> None:
+        self.bridge.order.activate({**self.bridge.parts.active(), **variants})
 
     def _revise(self, revision: int) -> None:
         self.revision = revision

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.state import State, hidden
 from strata_kernel.engine import report
+from strata_kernel.engine.passes import missing
 from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.kernel.interrupt import NAMES
@@ -27,7 +28,7 @@ class View:
         """Return what stands for each cell now; `pause` is called between two of them."""
         with self._lock, active.exempt():
             with self._order.lock:
-                cells = list(self._order.cells)
+                cells = self._order.choice().standing
             session, live = self._session, dict(self._main.entries)
             # Copies: the session adjusts entries in place while it walks.
             ran = {i: copy.copy(e) for i, e in live.items() if e.manifest is not None or e.error is not None}
@@ -73,6 +74,9 @@ class View:
         last = self.last.get(cell_id)
         lines = [f"cell {label}" + (f" ({cell_id})" if label != cell_id else "")]
         lines += report.why(entry, last).splitlines()
+        if entry.manifest is None:
+            with self._lock, active.exempt():
+                lines += [f"  - {reason.text}" for reason in missing(self._session, entry)]
         if isinstance(last, Completed | Failed):
             # What made it run stands behind the line that says it did.
             lines[2:2] = ["  - " + r.text + (f" (in {r.cell})" if r.cell else "") for r in last.reasons]
