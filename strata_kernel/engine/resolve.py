@@ -106,11 +106,12 @@ class Resolver:
     async def fetch(self, names: set[str], position: State) -> None:
         """Bring names of a position into the namespace; raise Drifted, CellFailed or StoreError."""
         wanted = {n for n in with_definitions(names, position) if not hidden(n)}
-        shown = set(wanted)
+        shown, foreign = set(wanted), False
         if any(position[n].unit.kind == "module" for n in wanted if n in position):
             # What a module holds is what the effects on it made of it.
             shown |= {n for n in position if n.startswith("effect:")}
-        if all(self._stands(n, position) for n in shown):
+            foreign = bool(self.placement.tainted(position))
+        if not foreign and all(self._stands(n, position) for n in shown):
             return
         await self.bring(wanted, position)
 

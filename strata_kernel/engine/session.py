@@ -284,7 +284,8 @@ class Session:
 
 
 def _fits(manifest: Manifest, state: State) -> bool:
-    made = [(name, u.lineage) for u in manifest.units if u.lineage is not None for name in u.names]
+    # One that was only changed still is the one that others use.
+    made = [(name, u.lineage) for u in manifest.units if u.lineage == u.version for name in u.names]
     return not held_apart(made, state, (name for u in manifest.units for name in u.names))
 
 
