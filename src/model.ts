@@ -24,6 +24,8 @@ export interface ICellFacts {
   readonly hit: boolean | null;
   readonly savedMs: number | null;
   readonly runMs: number | null;
+  /** When the run behind its value ended, in milliseconds since the epoch. */
+  readonly ranAt: number | null;
   readonly worker: string | null;
   readonly progress: Progress | null;
   /** When it began to run, in milliseconds since the epoch; null unless it runs. */
@@ -194,6 +196,9 @@ export class NotebookModel implements IDisposable {
       case 'cell-status':
         this._setStatus(message);
         break;
+      case 'cell-statuses':
+        message.items.forEach(item => this._setStatus(item));
+        break;
       case 'cell-outputs':
         this._outputsReceived.emit(message);
         break;
@@ -235,6 +240,7 @@ export class NotebookModel implements IDisposable {
       hit: status.hit ?? before?.hit ?? null,
       savedMs: status.savedMs ?? null,
       runMs: status.runMs ?? null,
+      ranAt: status.ranAt ?? null,
       worker: status.worker ?? null,
       progress: status.progress ?? null,
       began: running ? (before?.began ?? Date.now()) : null
@@ -280,6 +286,6 @@ export class NotebookModel implements IDisposable {
 }
 
 function unknown(id: string): ICellFacts {
-  const none = { hit: null, savedMs: null, runMs: null, worker: null, progress: null, began: null };
-  return { id, state: 'new', reasons: [], ...none };
+  const none = { hit: null, savedMs: null, runMs: null, ranAt: null, worker: null };
+  return { id, state: 'new', reasons: [], ...none, progress: null, began: null };
 }

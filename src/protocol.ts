@@ -1,7 +1,7 @@
 /**
  * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
  *
- * Schema: sha256 ce1e05edf714d02895a02b57d4e95069222ff9a8f77364da5cf8999685dcd760
+ * Schema: sha256 34656327e32e11d70ae1aa9ecd04c6cff3bff67e9a38d5f9a073d7bde736d1b2
  */
 
 /**
@@ -11,12 +11,21 @@ export type StrataMessage = FromFrontend | FromKernel;
 export type FromFrontend =
   Hello | Document | DocumentPatch | RequestPlan | RequestInspect | SetOption;
 export type FromKernel =
-  Welcome | Graph | CellStatus | CellOutputs | Diagnostics | Plan | Inspection | Workers;
+  | Welcome
+  | Graph
+  | CellStatus
+  | CellStatuses
+  | CellOutputs
+  | Diagnostics
+  | Plan
+  | Inspection
+  | Workers;
 
 /**
- * The first message: the frontend's protocol and the notebook's path.
+ * The first message: the frontend's protocol, the notebook's path, and whether it takes states by the dozen.
  */
 export interface Hello {
+  batches?: boolean;
   path?: string;
   protocol: number;
   type: 'hello';
@@ -106,12 +115,15 @@ export interface Node {
   writes?: string[];
 }
 /**
- * The state of one cell and why it is so; `run_ms` is how long the run behind its value took.
+ * The state of one cell and why it is so.
+ *
+ *     `run_ms` is how long the run behind its value took, `ran_at` when it ended, in milliseconds since the epoch.
  */
 export interface CellStatus {
   hit?: boolean | null;
   id: string;
   progress?: Progress | null;
+  ranAt?: number | null;
   reasons?: Reason[];
   runMs?: number | null;
   savedMs?: number | null;
@@ -151,6 +163,13 @@ export interface Reason {
   line?: number | null;
   name?: string | null;
   text: string;
+}
+/**
+ * States of many cells at once, for frontends that take them so.
+ */
+export interface CellStatuses {
+  items: CellStatus[];
+  type: 'cell-statuses';
 }
 /**
  * Outputs, as nbformat has them, of a cell that the kernel ran or served on behalf of another.

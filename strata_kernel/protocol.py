@@ -41,10 +41,11 @@ class _Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field
 
 
 class Hello(_Wire, frozen=True, kw_only=True, tag="hello", omit_defaults=False):
-    """The first message: the frontend's protocol and the notebook's path."""
+    """The first message: the frontend's protocol, the notebook's path, and whether it takes states by the dozen."""
 
     protocol: int
     path: str = ""
+    batches: bool = False
 
 
 class Document(_Wire, frozen=True, kw_only=True, tag="document", omit_defaults=False):
@@ -124,7 +125,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class CellStatus(_Wire, frozen=True, kw_only=True, tag="cell-status"):
-    """The state of one cell and why it is so; `run_ms` is how long the run behind its value took."""
+    """The state of one cell and why it is so.
+
+    `run_ms` is how long the run behind its value took, `ran_at` when it ended, in milliseconds since the epoch.
+    """
 
     id: str
     state: State
@@ -132,8 +136,15 @@ class CellStatus(_Wire, frozen=True, kw_only=True, tag="cell-status"):
     hit: bool | None = None
     saved_ms: float | None = None
     run_ms: float | None = None
+    ran_at: float | None = None
     worker: str | None = None
     progress: Progress | None = None
+
+
+class CellStatuses(_Wire, frozen=True, kw_only=True, tag="cell-statuses", omit_defaults=False):
+    """States of many cells at once, for frontends that take them so."""
+
+    items: list[CellStatus]
 
 
 class CellOutputs(_Wire, frozen=True, kw_only=True, tag="cell-outputs", omit_defaults=False):
@@ -192,7 +203,7 @@ class Workers(_Wire, frozen=True, kw_only=True, tag="workers", omit_defaults=Fal
 
 
 FromFrontend = Hello | Document | DocumentPatch | RequestPlan | RequestInspect | SetOption
-FromKernel = Welcome | Graph | CellStatus | CellOutputs | Diagnostics | Plan | Inspection | Workers
+FromKernel = Welcome | Graph | CellStatus | CellStatuses | CellOutputs | Diagnostics | Plan | Inspection | Workers
 Message = FromFrontend | FromKernel
 
 

@@ -15,7 +15,10 @@ from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.diagnostic import Diagnostic
 
 SAMPLES: list[tuple[protocol.Message, dict[str, Any]]] = [
-    (protocol.Hello(protocol=1, path="a.ipynb"), {"type": "hello", "protocol": 1, "path": "a.ipynb"}),
+    (
+        protocol.Hello(protocol=1, path="a.ipynb", batches=True),
+        {"type": "hello", "protocol": 1, "path": "a.ipynb", "batches": True},
+    ),
     (
         protocol.Document(revision=2, cells=[Cell("a", "x = 1")], variants={"g": "v"}),
         {
@@ -62,6 +65,10 @@ SAMPLES: list[tuple[protocol.Message, dict[str, Any]]] = [
             "savedMs": 1.5,
             "progress": {"done": 1, "total": 2, "label": "x"},
         },
+    ),
+    (
+        protocol.CellStatuses(items=[protocol.CellStatus(id="a", state="new")]),
+        {"type": "cell-statuses", "items": [{"type": "cell-status", "id": "a", "state": "new"}]},
     ),
     (
         protocol.CellOutputs(id="a", outputs=[{"output_type": "stream"}], execution_count=3),

@@ -19,6 +19,10 @@ class Current extends VDomModel {
     this._onCurrent();
   }
 
+  get isActive(): boolean {
+    return !!this._model?.isActive;
+  }
+
   get tally(): ITally | null {
     return this._model?.isActive ? this._model.tally() : null;
   }
@@ -145,7 +149,7 @@ export const status: JupyterFrontEndPlugin<void> = {
         item,
         align: 'middle',
         rank: 5,
-        isActive: () => model.tally !== null,
+        isActive: () => model.isActive,
         activeStateChanged: model.stateChanged
       });
     }

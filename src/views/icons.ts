@@ -35,6 +35,20 @@ export const STATE_ICONS: Record<State, LabIcon> = {
   interrupted: icon('interrupted', '<path d="M5.5 4v8M10.5 4v8"/>')
 };
 
+const drawings = new Map<State, SVGElement>();
+
+/** Return the drawing of a state as a node of its own; only the first one is parsed. */
+export function drawing(state: State): Node {
+  let found = drawings.get(state);
+  if (!found) {
+    const { svgstr } = STATE_ICONS[state] ?? STATE_ICONS.new;
+    found = new DOMParser().parseFromString(svgstr, 'image/svg+xml')
+      .documentElement as unknown as SVGElement;
+    drawings.set(state, found);
+  }
+  return document.importNode(found, true);
+}
+
 /** The mark of everything that is ours: layers. */
 export const strataIcon = icon(
   'strata',

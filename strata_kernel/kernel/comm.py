@@ -25,8 +25,12 @@ class Frontends(Follower):
         # ipykernel 7.4 would answer where the last message came from: the main thread, which a cell may occupy.
         comm._reply_subshell_for = lambda data, default: default
         comm.on_msg(lambda m: self._received(comm, m["content"]["data"]))
-        comm.on_close(lambda m: self.comms.pop(comm.comm_id, None))
+        comm.on_close(lambda m: self._closed(comm.comm_id))
         self._received(comm, message["content"].get("data", {}))
+
+    def _closed(self, name: str) -> None:
+        self.comms.pop(name, None)
+        self.batches.discard(name)
 
     def _received(self, comm: Any, data: dict[str, Any]) -> None:
         with active.exempt():
@@ -38,7 +42,9 @@ class Frontends(Follower):
     def _answer(self, comm: Any, data: dict[str, Any]) -> None:
         # A message that this version does not understand is a newer frontend's business.
         match protocol.decode(data):
-            case protocol.Hello():
+            case protocol.Hello() as message:
+                if message.batches:
+                    self.batches.add(comm.comm_id)
                 self._post(comm, protocol.Welcome(version=__version__, options=self._options()))
                 self.changed()
             case protocol.Document() as message:

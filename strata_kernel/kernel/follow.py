@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import threading
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,6 @@ from strata_kernel import protocol
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.checks import check
 from strata_kernel.domain.diagnostic import Diagnostic
-from strata_kernel.engine import report
 from strata_kernel.engine.pipeline import Outcome, Restored
 from strata_kernel.engine.session import Entry
 from strata_kernel.kernel.observe import active
@@ -32,6 +32,8 @@ class Follower:
     def __init__(self, bridge: Bridge) -> None:
         self.bridge = bridge
         self.comms: dict[str, Any] = {}
+        #: The comms whose frontends take many states in one message.
+        self.batches: set[str] = set()
         self.revision = 0
         self._lock = threading.RLock()
         #: The last of each message by its kind and cell: only what differs is sent.
@@ -67,7 +69,8 @@ class Follower:
             return
         hit = isinstance(outcome, Restored)
         saved = outcome.manifest.seconds * 1000 if isinstance(outcome, Restored) else None
-        final = msgspec.structs.replace(self._state(outcome.entry), hit=hit, saved_ms=saved)
+        status = self._status(outcome.entry, *self.bridge.view.state(outcome.entry))
+        final = msgspec.structs.replace(status, hit=hit, saved_ms=saved)
         key = outcome.entry.manifest.key if saving and self._saves and outcome.entry.manifest else None
         with self._lock:
             if key is None or key in self._stored:
@@ -135,8 +138,7 @@ class Follower:
                     held[word.id] = word
                 else:
                     due = True
-            for status in held.values():
-                self._tell(status)
+            self._tell(held.values())
 
     def _guarded(self) -> None:
         try:
@@ -149,25 +151,29 @@ class Follower:
             return
         revision = self.revision
         entries = self.bridge.view.entries(lambda: self.bridge.pause(0.5))
-        graph = protocol.encode(protocol.Graph(revision=revision, cells=report.graph(entries)))
+        graph = protocol.encode(protocol.Graph(revision=revision, cells=self.bridge.view.graph(entries)))
         if graph != self._graph:
             self._graph = graph
             self.send(graph)
         current = set(self.bridge.host.running)
         unsettled = {status.id for status in list(self._saving.values())}
         items = self._findings(entries)
+        moving = {*current, *unsettled, self.bridge.target}
+        settled = [e for e in entries if e.reading.cell.id not in moving]
+        self._tell([self._status(e, *self.bridge.view.standing(e)) for e in settled])
         for entry in entries:
             cell_id = entry.reading.cell.id
-            if cell_id not in current | unsettled and cell_id != self.bridge.target:
-                self._tell(self._state(entry))
             found = items.get(cell_id, [])
             if found or ("diagnostics", cell_id) in self._sent:
                 self._once("diagnostics", cell_id, protocol.encode(protocol.Diagnostics(id=cell_id, items=found)))
 
-    def _state(self, entry: Entry) -> protocol.CellStatus:
-        state, reasons = self.bridge.view.state(entry)
-        took = entry.manifest.seconds * 1000 if entry.manifest else None
-        return protocol.CellStatus(id=entry.reading.cell.id, state=state, reasons=list(reasons), run_ms=took)  # type: ignore[arg-type]
+    @staticmethod
+    def _status(entry: Entry, state: str, reasons: tuple[Reason, ...]) -> protocol.CellStatus:
+        plain = protocol.CellStatus(id=entry.reading.cell.id, state=state, reasons=list(reasons))  # type: ignore[arg-type]
+        if entry.manifest is None:
+            return plain
+        took, at = entry.manifest.seconds * 1000, entry.manifest.created * 1000
+        return msgspec.structs.replace(plain, run_ms=took, ran_at=round(at) or None)
 
     def _findings(self, entries: list[Entry]) -> dict[str, list[Diagnostic]]:
         settings = self.bridge.parts.settings
@@ -178,13 +184,26 @@ class Follower:
             found.setdefault(item.cell or "", []).append(item)
         return found
 
-    def _tell(self, status: protocol.CellStatus) -> None:
+    def _tell(self, statuses: Iterable[protocol.CellStatus]) -> None:
+        news = [data for status in statuses if (data := self._news(status)) is not None]
+        if not news:
+            return
+        together = news if len(news) == 1 else [{"type": "cell-statuses", "items": news}]
+        for name, comm in list(self.comms.items()):
+            for data in together if name in self.batches else news:
+                self._write(comm, data, None)
+
+    def _news(self, status: protocol.CellStatus) -> dict[str, Any] | None:
+        """Return what is to be said of the state, None when that was said before."""
         data = protocol.encode(status)
-        before = self._sent.get(("status", status.id), {})
-        said = {k: v for k, v in before.items() if k not in ("hit", "savedMs")}
-        if status.hit is None and said == data:
-            return  # what a refresh finds says less than what was said after the run
-        self._once("status", status.id, data)
+        with self._lock:
+            before = self._sent.get(("status", status.id), {})
+            said = {k: v for k, v in before.items() if k not in ("hit", "savedMs")}
+            # What a refresh finds says less than what was said after the run.
+            if before == data or (status.hit is None and said == data):
+                return None
+            self._sent["status", status.id] = data
+        return data
 
     def _once(self, kind: str, cell_id: str, data: dict[str, Any]) -> None:
         with self._lock:

@@ -41,15 +41,17 @@ class Inspection:
         session = parts.session()
         session.document(notebook.cells)
         self._entries: list[Entry] = session.walk()
+        self._blocked = report.blocked(self._entries)
 
     def status(self) -> list[Standing]:
         """Return how every cell stands."""
-        return [_standing(entry) for entry in self._entries]
+        return [self._standing(entry) for entry in self._entries]
 
     def why(self, cell: str) -> Standing:
         """Return how a cell, named by id, label or position, stands and why; raise InvocationError for no such cell."""
         entry = self._entry(cell)
-        return msgspec.structs.replace(_standing(entry), text=report.why(entry))
+        lacking = self._blocked.get(entry.reading.cell.id, ())
+        return msgspec.structs.replace(self._standing(entry), text=report.why(entry, lacking=lacking))
 
     def graph(self) -> Graph:
         """Return the cells with what they read and write."""
@@ -86,8 +88,10 @@ class Inspection:
                 return entry
         raise InvocationError(f"{self.notebook.path}: there is no cell {cell!r}")
 
-
-def _standing(entry: Entry) -> Standing:
-    state, reasons = report.state(entry, None)
-    merged: tuple[Reason, ...] = tuple(dict.fromkeys((*entry.reasons, *reasons)))
-    return Standing(cell_id=entry.reading.cell.id, cell_name=entry.reading.label, state=state, reasons=list(merged))
+    def _standing(self, entry: Entry) -> Standing:
+        cell_id = entry.reading.cell.id
+        if lacking := self._blocked.get(cell_id):
+            return Standing(cell_id=cell_id, cell_name=entry.reading.label, state="blocked", reasons=lacking)
+        state, reasons = report.state(entry, None)
+        merged: tuple[Reason, ...] = tuple(dict.fromkeys((*entry.reasons, *reasons)))
+        return Standing(cell_id=cell_id, cell_name=entry.reading.label, state=state, reasons=list(merged))

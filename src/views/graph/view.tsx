@@ -5,7 +5,7 @@ import { ancestors, descendants } from '../../graph';
 import type { NotebookModel } from '../../model';
 import { STALE } from '../../tokens';
 import { badge, reason, sentence } from '../words';
-import { Box, Edge } from './shapes';
+import { Box, Edge, Shared } from './shapes';
 import type { IBox, IDrawing } from './sketch';
 import { useViewport, type IViewport } from './viewport';
 
@@ -74,26 +74,6 @@ export function neighbour(drawing: IDrawing, id: string, key: string): string | 
 const cellOf = (target: EventTarget) =>
   (target as Element).closest<SVGGElement>('[data-cell]')?.dataset.cell ?? null;
 
-/** The end of an edge. */
-const Arrow = React.memo(function Arrow(): JSX.Element {
-  return (
-    <defs>
-      <marker
-        id="strata-arrow"
-        viewBox="0 0 8 8"
-        refX="7"
-        refY="4"
-        markerUnits="userSpaceOnUse"
-        markerWidth="8"
-        markerHeight="8"
-        orient="auto"
-      >
-        <path className="strata-Graph-arrow" d="M0 .5 8 4 0 7.5z" />
-      </marker>
-    </defs>
-  );
-});
-
 /** Walk, jump and zoom with keys. */
 function onKey(event: React.KeyboardEvent, props: IGraphProps, viewport: IViewport): void {
   const { drawing, onSelect, onJump } = props;
@@ -150,7 +130,7 @@ export function GraphView(props: IGraphProps): JSX.Element {
       onPointerLeave={() => setPointed(null)}
       onKeyDown={event => onKey(event, props, viewport)}
     >
-      <Arrow />
+      <Shared />
       <g transform={`translate(${transform.x} ${transform.y}) scale(${transform.k})`}>
         {drawing.paths.map(path => (
           <Edge
