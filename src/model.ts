@@ -216,7 +216,10 @@ export class NotebookModel implements IDisposable {
   }
 
   private _setNodes(nodes: Node[]): void {
-    this._nodes = nodes;
+    // Most edits leave the graph as it is: whoever drew it sees that from its identity.
+    if (JSON.stringify(nodes) !== JSON.stringify(this._nodes)) {
+      this._nodes = nodes;
+    }
     const ids = new Set(nodes.map(node => node.id));
     for (const id of [...this._cells.keys()].filter(known => !ids.has(known))) {
       this._cells.delete(id);

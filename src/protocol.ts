@@ -1,7 +1,7 @@
 /**
  * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
  *
- * Schema: sha256 34656327e32e11d70ae1aa9ecd04c6cff3bff67e9a38d5f9a073d7bde736d1b2
+ * Schema: sha256 86cc714bebf3f7faf8f606d59157ef2945ca82687bef228d1ddc2a8ae870eb2a
  */
 
 /**
@@ -9,7 +9,15 @@
  */
 export type StrataMessage = FromFrontend | FromKernel;
 export type FromFrontend =
-  Hello | Document | DocumentPatch | RequestPlan | RequestInspect | SetOption;
+  | Hello
+  | Document
+  | DocumentPatch
+  | RequestPlan
+  | RequestInspect
+  | RequestPreview
+  | Refresh
+  | Forget
+  | SetOption;
 export type FromKernel =
   | Welcome
   | Graph
@@ -19,6 +27,7 @@ export type FromKernel =
   | Diagnostics
   | Plan
   | Inspection
+  | Preview
   | Workers;
 
 /**
@@ -78,6 +87,31 @@ export interface RequestInspect {
   id: string;
   name?: string | null;
   type: 'request-inspect';
+}
+/**
+ * Ask to see a value that a cell left; of a table, these rows.
+ */
+export interface RequestPreview {
+  cell: string;
+  id: string;
+  limit?: number;
+  name: string;
+  offset?: number;
+  type: 'request-preview';
+}
+/**
+ * Run these cells anew the next time that they are run, whatever is cached.
+ */
+export interface Refresh {
+  cells: string[];
+  type: 'refresh';
+}
+/**
+ * What was kept of these cells has been removed from the store.
+ */
+export interface Forget {
+  cells: string[];
+  type: 'forget';
 }
 /**
  * Change options of this session, such as `cascade`.
@@ -228,6 +262,29 @@ export interface Inspection {
   name?: string | null;
   text?: string;
   type: 'inspection';
+}
+/**
+ * The answer to request-preview: rows, a picture (PNG in base64) or a text; else why there is none.
+ */
+export interface Preview {
+  cell: string;
+  id: string;
+  image?: string | null;
+  name: string;
+  reason?: string | null;
+  table?: TablePage | null;
+  text?: string | null;
+  type: 'preview';
+}
+/**
+ * Some rows of a table; a value that JSON does not hold exactly is its text.
+ */
+export interface TablePage {
+  columns: string[];
+  offset: number;
+  rows: unknown[][];
+  total?: number | null;
+  types: string[];
 }
 /**
  * The workers that cells may name.

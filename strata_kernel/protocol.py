@@ -81,6 +81,28 @@ class RequestInspect(_Wire, frozen=True, kw_only=True, tag="request-inspect"):
     name: str | None = None
 
 
+class RequestPreview(_Wire, frozen=True, kw_only=True, tag="request-preview"):
+    """Ask to see a value that a cell left; of a table, these rows."""
+
+    id: str
+    cell: str
+    name: str
+    offset: int = 0
+    limit: int = 50
+
+
+class Refresh(_Wire, frozen=True, kw_only=True, tag="refresh", omit_defaults=False):
+    """Run these cells anew the next time that they are run, whatever is cached."""
+
+    cells: list[str]
+
+
+class Forget(_Wire, frozen=True, kw_only=True, tag="forget", omit_defaults=False):
+    """What was kept of these cells has been removed from the store."""
+
+    cells: list[str]
+
+
 class SetOption(_Wire, frozen=True, kw_only=True, tag="set-option"):
     """Change options of this session, such as `cascade`."""
 
@@ -188,6 +210,28 @@ class Inspection(_Wire, frozen=True, kw_only=True, tag="inspection"):
     details: dict[str, Any] = {}
 
 
+class TablePage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Some rows of a table; a value that JSON does not hold exactly is its text."""
+
+    columns: list[str]
+    types: list[str]
+    rows: list[list[Any]]
+    offset: int
+    total: int | None = None
+
+
+class Preview(_Wire, frozen=True, kw_only=True, tag="preview"):
+    """The answer to request-preview: rows, a picture (PNG in base64) or a text; else why there is none."""
+
+    id: str
+    cell: str
+    name: str
+    table: TablePage | None = None
+    image: str | None = None
+    text: str | None = None
+    reason: str | None = None
+
+
 class WorkerItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One worker."""
 
@@ -202,8 +246,12 @@ class Workers(_Wire, frozen=True, kw_only=True, tag="workers", omit_defaults=Fal
     items: list[WorkerItem]
 
 
-FromFrontend = Hello | Document | DocumentPatch | RequestPlan | RequestInspect | SetOption
-FromKernel = Welcome | Graph | CellStatus | CellStatuses | CellOutputs | Diagnostics | Plan | Inspection | Workers
+FromFrontend = (
+    Hello | Document | DocumentPatch | RequestPlan | RequestInspect | RequestPreview | Refresh | Forget | SetOption
+)
+FromKernel = (
+    Welcome | Graph | CellStatus | CellStatuses | CellOutputs | Diagnostics | Plan | Inspection | Preview | Workers
+)
 Message = FromFrontend | FromKernel
 
 

@@ -37,6 +37,24 @@ SAMPLES: list[tuple[protocol.Message, dict[str, Any]]] = [
         {"type": "request-plan", "id": "1", "targets": ["a"], "mode": "force"},
     ),
     (protocol.RequestInspect(id="2", name="df"), {"type": "request-inspect", "id": "2", "name": "df"}),
+    (
+        protocol.RequestPreview(id="3", cell="a", name="df", offset=50),
+        {"type": "request-preview", "id": "3", "cell": "a", "name": "df", "offset": 50},
+    ),
+    (protocol.Refresh(cells=["a"]), {"type": "refresh", "cells": ["a"]}),
+    (protocol.Forget(cells=["a"]), {"type": "forget", "cells": ["a"]}),
+    (
+        protocol.Preview(
+            id="3", cell="a", name="df", table=protocol.TablePage(columns=["x"], types=["int64"], rows=[[1]], offset=0)
+        ),
+        {
+            "type": "preview",
+            "id": "3",
+            "cell": "a",
+            "name": "df",
+            "table": {"columns": ["x"], "types": ["int64"], "rows": [[1]], "offset": 0, "total": None},
+        },
+    ),
     (protocol.SetOption(options={"cascade": "off"}), {"type": "set-option", "options": {"cascade": "off"}}),
     (protocol.Welcome(version="1", options={}), {"type": "welcome", "protocol": 1, "version": "1", "options": {}}),
     (

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from strata_kernel import __version__, protocol
 from strata_kernel.engine import report
+from strata_kernel.engine.session import Entry
 from strata_kernel.kernel.follow import Follower
 from strata_kernel.kernel.observe import active
+from strata_kernel.kernel.preview import preview
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.bridge import Bridge
@@ -60,12 +62,19 @@ class Frontends(Follower):
                 self._post(comm, protocol.Plan(id=message.id, steps=steps))
             case protocol.RequestInspect() as message:
                 self._post(comm, self._inspect(message))
+            case protocol.RequestPreview() as message:
+                self._preview(comm, message)
+            case protocol.Refresh() as message:
+                self.bridge.refresh.update(message.cells)
+            case protocol.Forget() as message:
+                self.bridge.forget(message.cells)
+                self.revised()
             case protocol.SetOption() as message:
                 self._set(message.options)
 
     def _revise(self, revision: int) -> None:
         self.revision = revision
-        self.changed()
+        self.revised()
 
     def _options(self) -> dict[str, Any]:
         options = self.bridge.pipeline.options
@@ -95,6 +104,23 @@ class Frontends(Follower):
         return protocol.Inspection(
             id=message.id, cell=cell, name=message.name, text=text, details=report.details(entry)
         )
+
+    def _preview(self, comm: Any, message: protocol.RequestPreview) -> None:
+        def answer(entry: Entry | None) -> None:
+            if self.bridge.host.running:
+                text = "a cell is running: look again when it has ended"
+                shown = protocol.Preview(id=message.id, cell=message.cell, name=message.name, reason=text)
+            else:
+                with active.exempt():
+                    shown = preview(self.bridge, message, entry)
+            self._write(comm, protocol.encode(shown), None)
+
+        entry = self.bridge.view.find(message.cell)
+        if self.bridge.host.running:
+            answer(entry)
+        else:
+            # Values belong to the main thread.
+            self.bridge.kernel.io_loop.asyncio_loop.call_soon_threadsafe(answer, entry)
 
     def _post(self, comm: Any, message: protocol.Message) -> None:
         self._write(comm, protocol.encode(message), self.bridge.kernel.get_parent())

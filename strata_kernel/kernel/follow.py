@@ -21,8 +21,10 @@ from strata_kernel.kernel.observe import active
 if TYPE_CHECKING:
     from strata_kernel.kernel.bridge import Bridge
 
-#: What changed within so many seconds is told at once: the state of the whole document, and that of one cell.
+#: What changed within so many seconds is told at once: the state of the whole document while cells run one after
+#: another, or after an edit, which the frontend has let settle already; and the state of one cell.
 QUIET = 0.05
+EDITED = 0.005
 SOON = 0.01
 
 
@@ -103,6 +105,11 @@ class Follower:
         if self.comms:
             self._put("changed")
 
+    def revised(self) -> None:
+        """Tell the same at once: somebody has edited the document and looks at it."""
+        if self.comms:
+            self._put("revised")
+
     def close(self) -> None:
         """End the thread that tells."""
         if self._thread is not None and self._thread is not threading.current_thread():
@@ -118,10 +125,10 @@ class Follower:
 
     def _follow(self) -> None:
         active.exempt_thread()
-        due = False
+        due: float | None = None
         while True:
-            if not self._woken.wait(QUIET if due else None):
-                due = False
+            if not self._woken.wait(due):
+                due = None
                 self._guarded()
                 continue
             # What a cell is for less than a moment nobody sees, and telling it would hold up the cell.
@@ -137,7 +144,7 @@ class Follower:
                     held.pop(word.id, None)
                     held[word.id] = word
                 else:
-                    due = True
+                    due = EDITED if word == "revised" else QUIET
             self._tell(held.values())
 
     def _guarded(self) -> None:

@@ -27,6 +27,8 @@ class View:
         #: The last analysis of each cell that could be read: half-typed code keeps its place in the graph.
         self._sound: dict[str, Analysis] = {}
         self._blocked: dict[str, list[Reason]] = {}
+        #: Cells whose runs were removed from the store and that have not run since.
+        self.forgotten: set[str] = set()
 
     def entries(self, pause: Callable[[], None] = lambda: None) -> list[Entry]:
         """Return what stands for each cell now; `pause` is called between two of them."""
@@ -34,6 +36,9 @@ class View:
             with self._order.lock:
                 cells = list(self._order.cells)
             session, live = self._session, dict(self._main.entries)
+            for cell_id in set(self.forgotten):
+                live.pop(cell_id, None)
+                session.entries.pop(cell_id, None)
             # Copies: the session adjusts entries in place while it walks.
             ran = {i: copy.copy(e) for i, e in live.items() if e.manifest is not None or e.error is not None}
             session.entries = {c.id: e for c in cells if (e := ran.get(c.id) or session.entries.get(c.id))}

@@ -168,7 +168,12 @@ export class GraphPanel extends ReactWidget {
     if (!this._model || !this.isVisible) {
       return;
     }
-    const next = sketch(this._model.nodes);
+    const { nodes } = this._model;
+    if (this._drawing && nodes === this._nodes) {
+      return;
+    }
+    this._nodes = nodes;
+    const next = sketch(nodes);
     const shape = JSON.stringify(next);
     if (this._drawing && shape === this._shape) {
       this.update();
@@ -187,6 +192,7 @@ export class GraphPanel extends ReactWidget {
   private _drawing: IDrawing | null = null;
   private readonly _arranger = new Layout();
   private _model: NotebookModel | null = null;
+  private _nodes: NotebookModel['nodes'] = [];
   private _query = '';
   private _shape = '';
   private _staleOnly = false;

@@ -36,7 +36,7 @@ export const Box = React.memo(function Box(props: IBoxProps): JSX.Element {
       aria-label={`${box.label}: ${text}`}
       aria-pressed={selected}
     >
-      <title>{title}</title>
+      {title && <title>{title}</title>}
       <rect className="strata-Graph-box" width={box.width} height={box.height} rx={4} />
       <rect className="strata-Graph-stripe" width={4} height={box.height} rx={2} />
       <use

@@ -144,7 +144,7 @@ export function GraphView(props: IGraphProps): JSX.Element {
           <Box
             key={box.id}
             box={box}
-            {...shown(props, box.id)}
+            {...shown(props, box.id, box.id === pointed || box.id === selected)}
             selected={box.id === selected}
             dim={dim(box.id)}
             tabIndex={box.id === first ? 0 : -1}
@@ -155,15 +155,16 @@ export function GraphView(props: IGraphProps): JSX.Element {
   );
 }
 
-function shown({ model, place, trans }: IGraphProps, id: string) {
+/** What a box says; its reasons in words are wanted for one or two boxes at a time. */
+function shown({ model, place, trans }: IGraphProps, id: string, explained: boolean) {
   const facts = model.cell(id);
   if (!facts) {
     return { state: 'new' as const, text: '', title: '' };
   }
-  const reasons = facts.reasons.map(item => reason(item, id, place));
+  const reasons = !explained ? [] : facts.reasons.map(item => reason(item, id, place));
   return {
     state: facts.state,
     text: badge(facts, Date.now(), trans),
-    title: [sentence(facts, trans), ...reasons].join('\n')
+    title: explained ? [sentence(facts, trans), ...reasons].join('\n') : ''
   };
 }
