@@ -10,6 +10,7 @@ import type {
   Inspection,
   Node,
   Plan,
+  Preview,
   Progress,
   Reason
 } from './protocol';
@@ -41,7 +42,7 @@ export interface ITally {
   savedMs: number;
 }
 
-type Answer = Plan | Inspection;
+type Answer = Plan | Inspection | Preview;
 
 /** One notebook, as long as it is open, whatever kernels come and go. */
 export class NotebookModel implements IDisposable {
@@ -159,6 +160,24 @@ export class NotebookModel implements IDisposable {
     return (await this._ask(id => ({ type: 'request-inspect', id, cell }))) as Inspection;
   }
 
+  /** Ask to see a value that a cell left; of a table, these rows. */
+  async preview(cell: string, name: string, offset: number, limit: number): Promise<Preview> {
+    const more = { cell, name, offset, limit };
+    return (await this._ask(id => ({ type: 'request-preview', id, ...more }))) as Preview;
+  }
+
+  /** Let these cells run anew the next time they run; resolves once the kernel knows. */
+  async refresh(cells: string[]): Promise<void> {
+    this._channel.send({ type: 'refresh', cells });
+    // Messages are taken in their order, so the answer to a later one says that this one was.
+    await this.inspect(cells[0]);
+  }
+
+  /** Say that nothing is kept of these cells any more. */
+  forget(cells: string[]): void {
+    this._channel.send({ type: 'forget', cells });
+  }
+
   /** Change options of the kernel's session. */
   setOption(options: Record<string, unknown>): void {
     this._options = { ...this._options, ...options };
@@ -208,6 +227,7 @@ export class NotebookModel implements IDisposable {
         break;
       case 'plan':
       case 'inspection':
+      case 'preview':
         this._asked.get(message.id)?.resolve(message);
         this._asked.delete(message.id);
         break;

@@ -65,6 +65,11 @@ export const runStaleIcon = icon(
   '<path d="M12.8 8.500a5 5 0 1 1-1.4-4M12 1.800v3H9"/><path d="M6.8 6.200v4.200L10 8.300z" fill="currentColor" stroke-width="1"/>'
 );
 
+export const pinIcon = icon(
+  'pin',
+  '<path d="M5.5 2.300h5M6.300 2.300v4.200L4.200 9h7.600L9.700 6.500V2.300M8 9v5"/>'
+);
+
 export const minusIcon = icon('minus', '<path d="M3 8h10"/>');
 
 export const fitIcon = icon(
