@@ -17,6 +17,8 @@ interface IUnit {
   summary: Record<string, string>;
   bytes: number | null;
   kind: string;
+  /** Why it is not kept. */
+  reason?: string | null;
 }
 
 /** What the kernel says of a cell; every part may be absent in another version. */
@@ -92,7 +94,7 @@ function outputs(details: IDetails, kept: IKept | null, trans: TranslationBundle
         summary: parsed(unit.summary[name] ?? unit.kind, i === 0 ? unit.bytes : null),
         version: unit.version,
         note: [
-          ...(unit.bytes === null ? [trans.__('not kept: made again when it is needed')] : []),
+          ...(unit.reason ? [trans.__('made again when it is needed: %1', unit.reason)] : []),
           ...(unit.names.length > 1
             ? [trans.__('shares state with %1', unit.names.filter(n => n !== name).join(', '))]
             : [])

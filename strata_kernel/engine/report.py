@@ -180,7 +180,14 @@ def details(entry: Entry) -> dict[str, Any]:
             if s is not None and not hidden(n)
         ],
         "outputs": [
-            {"names": list(u.names), "version": u.version, "summary": u.summary, "bytes": _size(u), "kind": u.kind}
+            {
+                "names": list(u.names),
+                "version": u.version,
+                "summary": u.summary,
+                "bytes": _size(u),
+                "kind": u.kind,
+                "reason": u.reason.text if u.reason else None,
+            }
             for u in units
             if not all(hidden(n) for n in u.names)
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from strata_kernel.domain.manifest import Unit
@@ -65,11 +66,8 @@ def _shown(bridge: Bridge, value: Any, wanted: RequestPreview) -> Preview:
     if page is None:
         formatter = bridge.kernel.shell.display_formatter
         found, _ = formatter.format(value, include={"image/png", "text/plain"})
-        image, text = found.get("image/png"), found.get("text/plain")
-        if isinstance(image, bytes):
-            from base64 import b64encode
-
-            image = b64encode(image).decode()
+        picture, text = found.get("image/png") or _drawn(value), found.get("text/plain")
+        image = b64encode(picture).decode() if isinstance(picture, bytes) else picture
         if image is not None and len(image) > IMAGE:
             image = None
         if text is not None and len(text) > TEXT:
@@ -77,6 +75,16 @@ def _shown(bridge: Bridge, value: Any, wanted: RequestPreview) -> Preview:
     return Preview(
         id=wanted.id, cell=wanted.cell, name=wanted.name, table=page, image=image, text=None if image else text
     )
+
+
+def _drawn(value: Any) -> bytes | None:
+    """Return a figure of matplotlib as a PNG: IPython has no word for it until pyplot is imported."""
+    if type(value).__module__ != "matplotlib.figure":
+        return None
+    from IPython.core.pylabtools import print_figure
+
+    drawn: bytes | None = print_figure(value, "png")
+    return drawn
 
 
 def _page(value: Any, offset: int, limit: int) -> TablePage | None:

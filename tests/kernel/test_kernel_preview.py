@@ -5,7 +5,7 @@ import pytest
 CELLS = {
     "a": "import pandas as pd\ndf = pd.DataFrame({'x': range(120), 'y': [None, *'ab'] * 40})",
     "b": "df = df.rename(columns={'x': 'z'})\nbig = [2**70, float('nan')]\nlock = __import__('threading').Lock()",
-    "c": "text = 'one'",
+    "c": "text = 'one'\nfrom matplotlib.figure import Figure\nfig = Figure(figsize=(1, 1))",
     "d": "class Show:\n    def __repr__(self):\n        return 1 / 0\nbad = Show()",
 }
 
@@ -32,6 +32,7 @@ def test_values_as_each_cell_left_them(front):
     assert len(table["rows"]) == 20
     assert ask(front, "b", "df", limit=1)["table"]["columns"] == ["", "z", "y"]
     assert ask(front, "c", "text")["text"] == "'one'"
+    assert ask(front, "c", "fig")["image"].startswith("iVBOR")
     assert str(2**70) in ask(front, "b", "big")["text"]
     assert ask(front, "c", "nothing")["reason"].startswith("nothing is kept")
     assert ask(front, "gone", "x")["reason"].startswith("nothing is kept")

@@ -4,7 +4,7 @@ import { badge, command, open, quietly, shot, states, unique } from './notebook'
 const cells = (tag: string) => [
   `# @name load\nimport pandas as pd\nfrom pathlib import Path\ndf = pd.DataFrame({"place": ["${tag}"] * 120, "value": range(120)})`,
   `# @name means\nmeans = df.groupby("place").mean()\nPath("${tag}.csv").write_text("a,b\\n1,2\\n")`,
-  '# @name picture\nfrom matplotlib.figure import Figure\nfig = Figure(figsize=(3, 2))\nfig.subplots().plot(df["value"])\nnote = f"{len(df)} rows"'
+  `# @name picture\nfrom matplotlib.figure import Figure\nfig = Figure(figsize=(3, 2))\nfig.subplots().plot(df["value"])\nnote = f"{len(df)} rows" if "${tag}" else ""`
 ];
 
 test('values are looked at, pinned and cleared', async ({ page, tmpPath }) => {
@@ -58,7 +58,7 @@ test('values are looked at, pinned and cleared', async ({ page, tmpPath }) => {
 
 test('clearing a notebook asks first', async ({ page, tmpPath }) => {
   const errors = quietly(page);
-  await open(page, `${tmpPath}/clear.ipynb`, [`a = "${unique('clear')}"`, 'b = a * 2']);
+  await open(page, `${tmpPath}/clear.ipynb`, [`a = "${unique('clear')}"`, `b = [a * 2, "${unique('twice')}"]`]);
   await states(page, 'new', 'new');
   await command(page, 'strata:run-stale');
   await states(page, 'fresh', 'fresh');

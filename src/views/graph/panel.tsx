@@ -8,6 +8,7 @@ import {
   addIcon
 } from '@jupyterlab/ui-components';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import type { Message } from '@lumino/messaging';
 import { Signal } from '@lumino/signaling';
 import * as React from 'react';
 import { mermaid } from '../../graph';
@@ -73,6 +74,11 @@ export class GraphPanel extends ReactWidget {
     this._arranger.dispose();
     Signal.clearData(this);
     super.dispose();
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this._arrange();
   }
 
   protected override onAfterShow(): void {
