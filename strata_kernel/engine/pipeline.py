@@ -123,7 +123,7 @@ class Pipeline:
     async def _run(self, index: int, *, force: bool) -> Outcome:
         self.session.look_anew()
         state = await self._above(index)
-        self.resolver.prepare_files(state)
+        self.resolver.restore_files(state)
         entry = self.session.look(self.session.cells[index], state)
         reasons = (Reason("forced", "forced"),) if force else entry.reasons
         if not force and entry.manifest is not None:
@@ -165,7 +165,7 @@ class Pipeline:
             return position
         place = places.index(self.at)
         state = await self._above(place)
-        entry = self.session.current(self.session.cells[place], state, self.resolver.prepare_files)
+        entry = self.session.current(self.session.cells[place], state, self.resolver.restore_files)
         if entry.manifest is None and self.session.ordered:
             outcome = await self._execute(place, state, "cell")
             if isinstance(outcome, Failed):
@@ -187,7 +187,7 @@ class Pipeline:
         agreed = self.options.cascade != "off"
         asked = False
         for place in range(index):
-            entry = self.session.current(self.session.cells[place], state, self.resolver.prepare_files)
+            entry = self.session.current(self.session.cells[place], state, self.resolver.restore_files)
             if agreed and self._must_run(entry, target):
                 if not asked:
                     asked = True
@@ -230,7 +230,8 @@ class Pipeline:
             outputs = msgspec.json.decode(bytes(self.store.get(outputs)), type=list[dict[str, Any]])
         # Known before its files come back, so that what they change is no change of the world to it.
         self.session.entries[entry.reading.cell.id] = entry
-        self.resolver.restore_files(entry.after)
+        if self.resolver.restore_files(entry.after) & {"file:" + f.path for f in manifest.files}:
+            raise StoreError("a file that it wrote cannot be put back")
         self._arrive(entry.after)
         self.store.used(manifest)
         return Restored(entry, manifest, outputs)
@@ -256,6 +257,8 @@ class Pipeline:
         self.resolver.running.append(cell.id)
         try:
             reach = closure(reading.analysis, self.session.with_order(reading, state))
+            if reach.always:
+                await self.resolver.show_results(index)
             await self.resolver.bring({*reach.slots, *in_reach(reach.slots.values(), state)}, state)
             if reading.analysis.mutates or reach.opaque:
                 self.publisher.wait([s.version for s in reach.slots.values() if s])
@@ -282,7 +285,7 @@ class Pipeline:
     def _failed(self, before: Before, ran: Ran, seen: Observed) -> Failed:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
         assert ran.error is not None
-        doubtful = self.placement.settle_names(before.state)
+        doubtful = self.placement.settle_names(before.state, seen.hidden)
         if before.closure.effects and reloadable(before, seen, [], self.host):
             # What it did to the user's modules before it failed is undone with them.
             name = "effect:failed:" + secrets.token_hex(4)
@@ -332,7 +335,8 @@ class Pipeline:
             # A run of this session may still be on its way to the store.
             recent = [e.manifest for e in self.session.entries.values() if e.manifest is not None]
             entries = self.store.entries(capture.before.reading.program)
-            return next((m for m in (*recent, *entries) if m.key == capture.key), None)
+            twin = next((m for m in (*recent, *entries) if m.key == capture.key), None)
+            return twin and _without_lost(twin, self.store)
         return None
 
     def _put_in_place(self, manifest: Manifest, captured: Captured, standing: dict[str, str]) -> None:
@@ -378,6 +382,17 @@ def worth_keeping(manifest: Manifest, captured: Captured, options: Options) -> t
         else:
             kept[index] = group
     return msgspec.structs.replace(manifest, units=tuple(units)), kept
+
+
+def _without_lost(manifest: Manifest, store: Store) -> Manifest:
+    """Leave out artifacts that are no longer in the store: the run that repeats this one saves them anew."""
+    units = [
+        u
+        if u.artifact is None or all(store.has(b) for b in (u.artifact.stream, *u.artifact.buffers) if b is not None)
+        else msgspec.structs.replace(u, artifact=None)
+        for u in manifest.units
+    ]
+    return msgspec.structs.replace(manifest, units=tuple(units))
 
 
 def _display(output: dict[str, Any]) -> bool:
