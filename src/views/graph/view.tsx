@@ -100,7 +100,7 @@ export function GraphView(props: IGraphProps): JSX.Element {
   const { drawing, model, selected, query, staleOnly, trans, onSelect, onJump } = props;
   const viewport = useViewport(drawing.width, drawing.height);
   const [pointed, setPointed] = React.useState<string | null>(null);
-  const { ref, transform, fit, reveal } = viewport;
+  const { ref, layer, fit, reveal } = viewport;
   props.viewport.current = viewport;
   React.useEffect(fit, [fit]);
   const chosen = drawing.boxes.find(box => box.id === selected);
@@ -131,7 +131,7 @@ export function GraphView(props: IGraphProps): JSX.Element {
       onKeyDown={event => onKey(event, props, viewport)}
     >
       <Shared />
-      <g transform={`translate(${transform.x} ${transform.y}) scale(${transform.k})`}>
+      <g ref={layer}>
         {drawing.paths.map(path => (
           <Edge
             key={`${path.source} ${path.target}`}
