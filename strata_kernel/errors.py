@@ -5,7 +5,9 @@ StrataError
 ├── StoreError           the artifact store cannot be read or written: a miss and one warning
 │   └── TrustError       a manifest is not signed by this user: a miss
 ├── CodecError           a value cannot be saved, or a saved one cannot be loaded
+├── LeftOut              the cell is a variant that is not active: it is no part of the notebook now
 ├── Declined             the user did not want the cells above to run
+├── CellError            a cell that is not Python cannot be answered: its text names the cause and the cure
 └── CellFailed           the user's code raised while a cell was run on behalf of another
 """
 
@@ -36,8 +38,20 @@ class CodecError(StrataError):
         self.code = code
 
 
+class LeftOut(StrataError):
+    """The cell is one of several in one place, and not the one that stands."""
+
+
 class Declined(StrataError):
     """The user was asked whether stale cells above may run, and said no."""
+
+
+class CellError(StrataError):
+    """A cell of another kind than Python cannot be answered."""
+
+    def _render_traceback_(self) -> list[str]:
+        # What IPython shows of it: the way through our code is of no use to anyone.
+        return [f"\x1b[31m{type(self).__name__}\x1b[39m: {self}"]
 
 
 class CellFailed(StrataError):

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from strata_kernel.domain.cell import Cell, Reason
+from strata_kernel.domain.cell import Reason, Task
 from strata_kernel.domain.manifest import Artifact, Blob, Fact, FileOutput, Manifest, Reach
 
 
@@ -134,6 +134,47 @@ class Ran(msgspec.Struct):
     result: bool = False
 
 
+class Done(msgspec.Struct):
+    """What an executor made: names to bind, the value that is shown, and what the run depended on and left behind.
+
+    `facts` and `reasons` are as in `Observed`; `hidden` are units such as `conn:NAME` with their states.
+    """
+
+    binds: dict[str, Any] = {}
+    shown: Any = None
+    facts: tuple[Fact, ...] = ()
+    hidden: dict[str, bytes | None] = {}
+    reasons: tuple[Reason, ...] = ()
+
+
+class Stage(Protocol):
+    """Where an executor works: the notebook's variables and the page."""
+
+    namespace: dict[str, Any]
+    #: The user asked for this cell anew: nothing that is kept may answer it.
+    forced: bool
+
+    def show(self, bundle: dict[str, Any], display: str, *, update: bool) -> None:
+        """Show a MIME bundle under the id of a display, anew or in place of what stands there."""
+        ...
+
+
+class Executor(Protocol):
+    """Runs the tasks of one kind; what it raises is shown as the error of the cell."""
+
+    def run(self, task: Task, stage: Stage) -> Done:
+        """Execute; KeyboardInterrupt must come through."""
+        ...
+
+
+class Witness(Protocol):
+    """Knows about facts of one kind that are neither files nor packages."""
+
+    def holds(self, fact: Fact) -> bool:
+        """Tell whether the fact still holds; False when that cannot be told."""
+        ...
+
+
 class Patch(msgspec.Struct):
     """An attribute of something imported that a cell is about to set: its holder, and its value before."""
 
@@ -151,8 +192,12 @@ class Host(Protocol):
         """Return the names of the namespace that belong to the user."""
         ...
 
-    async def execute(self, cell: Cell, audience: str) -> Ran:
-        """Run the source; `audience` is client (shown as it comes), cell (shown in its own cell) or nobody."""
+    async def execute(self, task: Task, audience: str) -> Ran:
+        """Run the task; `audience` is client (shown as it comes), cell (shown in its own cell) or nobody."""
+        ...
+
+    def replay(self, outputs: list[dict[str, Any]]) -> None:
+        """Show the client what a part of its cell showed when it ran."""
         ...
 
     def observe(self) -> None:

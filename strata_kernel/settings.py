@@ -67,6 +67,20 @@ class AiSettings(msgspec.Struct, frozen=True, kw_only=True):
     model: Annotated[str | None, Meta(description="Model of prompt cells that name none.")] = None
     base_url: Annotated[str | None, Meta(description="Address of an OpenAI-compatible server.")] = None
     timeout_seconds: Annotated[Seconds, Meta(description="Limit for one model call.")] = 60.0
+    max_tokens: Annotated[int, Meta(ge=1, description="Longest answer, in tokens, of cells that name no limit.")] = 4096
+    price_in: Annotated[
+        float, Meta(ge=0, description="Price of a million tokens sent, in the currency of your choice.")
+    ] = 0.0
+    price_out: Annotated[float, Meta(ge=0, description="Price of a million tokens answered.")] = 0.0
+    max_cost: Annotated[float | None, Meta(description="Sum after which a kernel calls no model any more.")] = None
+
+
+class SqlSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[sql]`."""
+
+    frame: Annotated[
+        Literal["pandas", "polars", "arrow"], Meta(description="Library of the frames that sql cells bind.")
+    ] = "pandas"
 
 
 Table = dict[str, Any]
@@ -80,13 +94,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     env: Annotated[dict[str, str], Meta(description="Environment variables of the notebook's cells.")] = {}
     cache: CacheSettings = msgspec.field(default_factory=CacheSettings)
     ai: AiSettings = msgspec.field(default_factory=AiSettings)
+    sql: SqlSettings = msgspec.field(default_factory=SqlSettings)
     workers: Annotated[tuple[Table, ...], Meta(description="Declared workers.")] = ()
     mounts: Annotated[tuple[Table, ...], Meta(description="Declared mounts.")] = ()
     connections: Annotated[dict[str, Table], Meta(description="Declared database connections.")] = {}
+    variants: Annotated[dict[str, str], Meta(description="The active variants by group, before `variant_group`.")] = {}
     variant_group: Annotated[tuple[Table, ...], Meta(description="The active variant of each group.")] = ()
 
 
-TABLES: dict[str, type[msgspec.Struct]] = {"cache": CacheSettings, "ai": AiSettings}
+TABLES: dict[str, type[msgspec.Struct]] = {"cache": CacheSettings, "ai": AiSettings, "sql": SqlSettings}
 _PATHS = (("cache", "store"), ("cache", "remote"))
 _NAMED = {"workers": "name", "mounts": "name", "variant_group": "group"}
 

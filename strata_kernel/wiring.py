@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strata_kernel.cells.kind import Identity, Kind, Reading
+from strata_kernel.cells.loop import LoopKind
+from strata_kernel.cells.prompt import PromptKind
 from strata_kernel.cells.python import PythonKind, Transform
+from strata_kernel.cells.sql import SqlKind
 from strata_kernel.domain.cell import Cell
 from strata_kernel.domain.diagnostic import Diagnostic
+from strata_kernel.domain.variants import findings
 from strata_kernel.engine.session import Session
+from strata_kernel.executors.answers import Answers
+from strata_kernel.executors.prompt import Prompts
+from strata_kernel.executors.sql import Databases
 from strata_kernel.settings import Settings, load_settings
 from strata_kernel.store import open_store
 from strata_kernel.world.places import local_roots
@@ -21,7 +29,7 @@ from strata_kernel.world.written import LocalFiles
 
 if TYPE_CHECKING:
     from strata_kernel.engine.pipeline import Pipeline
-    from strata_kernel.ports import Host
+    from strata_kernel.ports import Executor, Host
 
 
 class Parts:
@@ -37,12 +45,20 @@ class Parts:
         check: bool,
         cwd: Path | None,
     ) -> None:
-        self.settings, self.diagnostics = settings, diagnostics
+        self.settings, self.diagnostics, self.start = settings, diagnostics, start
         self.store = open_store(Path(settings.cache.store), settings.cache.remote, check=check)
         self.world = LocalWorld(local_roots(str(start)), start=None if cwd is None else str(cwd))
         self.files = LocalFiles(self.world.files)
         #: Kinds in the order in which they are asked; the last one claims everything.
-        self.kinds: list[Kind] = [PythonKind(transform)]
+        python = PythonKind(transform)
+        self.kinds: list[Kind] = [
+            SqlKind(self.connections(start), settings.sql.frame),
+            PromptKind(_answering(settings)),
+            LoopKind(python),
+            python,
+        ]
+        self.databases = Databases(self.connections(start), start, settings.sql.frame, self.world)
+        self.world.witnesses["table"] = self.databases
         version = sys.version_info
         self.identity = Identity(f"{version.major}.{version.minor}", "local", secrets.token_hex(8))
 
@@ -50,6 +66,28 @@ class Parts:
         """Read a cell by the kind that claims it."""
         kind = next(k for k in self.kinds if k.claims(cell.source))
         return kind.read(cell, self.identity)
+
+    def active(self) -> dict[str, str]:
+        """Return the variants that the settings name active, by group."""
+        tables = self.settings.variant_group
+        declared = {str(t["group"]): str(t["active"]) for t in tables if t.get("group") and t.get("active")}
+        return declared | self.settings.variants
+
+    def findings(self, cells: Sequence[Cell], active: Mapping[str, str]) -> list[Diagnostic]:
+        """Return what is wrong with the groups of variants."""
+        return list(findings(cells, active, self._bound))
+
+    def _bound(self, cell: Cell) -> frozenset[str]:
+        analysis = self.read(cell).analysis
+        return analysis.stores - analysis.imports.keys()
+
+    def connections(self, start: Path) -> dict[str, dict[str, Any]]:
+        """Return the declared connections, files by absolute paths: those of another folder are others."""
+        return {name: _anchored(table, start) for name, table in self.settings.connections.items()}
+
+    def executors(self) -> dict[str, Executor]:
+        """Return who runs cells that are not Python, by kind."""
+        return {"sql": self.databases, "prompt": Prompts(self.settings.ai, Answers(self.store), self.start)}
 
     def session(self) -> Session:
         """Return a session with no document yet."""
@@ -74,6 +112,19 @@ class Parts:
         pipeline = Pipeline(self.session(), host, values, publisher, self.files, options)
         values.restore = pipeline.resolver.definition
         return pipeline
+
+
+def _answering(settings: Settings) -> dict[str, Any]:
+    """Return the settings that change what a model answers."""
+    ai = settings.ai
+    return {"model": ai.model, "base_url": ai.base_url, "max_tokens": ai.max_tokens}
+
+
+def _anchored(table: Mapping[str, Any], start: Path) -> dict[str, Any]:
+    path = table.get("path")
+    if not isinstance(path, str) or path == ":memory:":
+        return dict(table)
+    return {**table, "path": os.path.abspath(start / os.path.expanduser(path))}
 
 
 def build(

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from strata_kernel.domain.analysis import Analysis
-from strata_kernel.domain.cell import Cell
+from strata_kernel.domain.cell import Cell, Task
 from strata_kernel.domain.directives import Directives
 
 
@@ -21,7 +21,8 @@ class Policy(msgspec.Struct, frozen=True):
 class Reading(msgspec.Struct, frozen=True):
     """A cell as it was read: its analysis, its program P, its policy, and what its directives add.
 
-    `deps` are (kind, name) pairs of facts that observation could not see.
+    `deps` are (kind, name) pairs of facts that observation could not see. `part` is set for a piece of the cell that
+    has a key of its own, such as one pass of a loop; then `source` is what is executed for it, else the cell's.
     """
 
     cell: Cell
@@ -30,11 +31,30 @@ class Reading(msgspec.Struct, frozen=True):
     policy: Policy
     directives: Directives
     deps: tuple[tuple[str, str], ...] = ()
+    kind: str = "python"
+    part: str = ""
+    source: str | None = None
+    loop: Loop | None = None
+
+    @property
+    def task(self) -> Task:
+        """What is executed for it."""
+        return Task(self.cell, self.cell.source if self.source is None else self.source, self.kind, self.part)
 
     @property
     def label(self) -> str:
         """The name that people know the cell by."""
         return self.directives.name or (self.analysis.labels[0] if self.analysis.labels else self.cell.id)
+
+
+class Loop(msgspec.Struct, frozen=True):
+    """A cell that is run in passes: `body` is read as one of them, `until` as the test that may end them."""
+
+    max_iter: int
+    carry: tuple[str, ...]
+    start_from: tuple[str, int] | None
+    body: Reading
+    until: Reading | None = None
 
 
 class Kind(Protocol):

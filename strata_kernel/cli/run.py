@@ -28,6 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", metavar="S", type=_positive, help="limit in seconds for cells that name none")
     parser.add_argument("--kernel", metavar="NAME", help="use this kernel instead of the notebook's")
     parser.add_argument("--cell", metavar="ID", nargs="+", action="extend", help="run no further than these cells")
+    parser.add_argument("--variant", metavar="GROUP=NAME", action="append", type=_pair, help="let this variant stand")
+    parser.add_argument("--max-cost", metavar="SUM", type=float, help="call no model any more once so much is spent")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--output", metavar="PATH", type=Path, help="write the notebook with its outputs to this file")
     where.add_argument("--inplace", action="store_true", help="write the outputs into the notebook itself")
@@ -40,15 +42,24 @@ def _positive(text: str) -> float:
     return value
 
 
+def _pair(text: str) -> tuple[str, str]:
+    group, equals, name = text.partition("=")
+    if not (group and equals and name):
+        raise argparse.ArgumentTypeError("is written GROUP=NAME")
+    return group, name
+
+
 def execute(options: argparse.Namespace) -> int:
     """Run every notebook and return 1 when a cell failed, 2 when a notebook could not be run at all."""
     from strata_kernel.cli.__main__ import FAILED, INTERRUPTED, OK
 
+    if options.max_cost is not None:
+        os.environ["STRATA_AI_MAX_COST"] = str(options.max_cost)  # for the kernels that will be started
     paths = notebooks(options.path)
     printer: Printer = JsonPrinter() if options.format == "json" else HumanPrinter(options.quiet)
     failed = False
     wrong: list[InvocationError] = []
-    with _runner() as run:
+    with _runner(dict(options.variant or ())) as run:
         for path in paths:
             try:
                 report = _one(run, path, options, printer)
@@ -64,8 +75,8 @@ def execute(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _runner() -> Iterator[runner.Runner]:
-    made = runner.Runner()
+def _runner(variants: dict[str, str]) -> Iterator[runner.Runner]:
+    made = runner.Runner(variants=variants)
     try:
         yield made
     finally:

@@ -13,6 +13,18 @@ class Cell(msgspec.Struct, frozen=True):
     kind: str = "code"
 
 
+class Task(msgspec.Struct, frozen=True):
+    """What a process is to execute for a cell: a source, by the executor of its kind.
+
+    `part` tells which piece of the cell it is, such as one pass of a loop; the whole cell has none.
+    """
+
+    cell: Cell
+    source: str
+    kind: str = "python"
+    part: str = ""
+
+
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why something was decided: `code` for programs, `text` for people, line counted from 1 in the cell."""
 

@@ -18,6 +18,7 @@ Policy = Literal["off", "frozen", "forever", "session", "ttl", "snapshot", "fing
 
 MOUNT_SCHEMES = ("file", "s3", "gs", "gcs", "az", "azure")
 MAX_TIMEOUT = 86400.0
+MAX_PASSES = 100_000
 
 _TOKEN = re.compile(r"""(?:"[^"]*"|'[^']*'|\S)+""")
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)([smhdw]?)")
@@ -60,10 +61,10 @@ class Declared(msgspec.Struct, frozen=True):
 
 
 class Loop(msgspec.Struct, frozen=True):
-    """Run the cell repeatedly and carry a variable; `start_from` is (cell, pass)."""
+    """Run the cell repeatedly and carry variables; `start_from` is (cell, pass), passes counted from 0."""
 
     max_iter: int
-    carry: str
+    carry: tuple[str, ...]
     start_from: tuple[str, int] | None = None
 
 
@@ -118,13 +119,14 @@ class Draft:
         if "loop" not in self.seen:
             self.malformed(item, "@loop_until needs `# @loop max_iter=N carry=name`")
             return
-        limit, carry = _integer(self.loop.get("max_iter", "")), self.loop.get("carry")
-        if limit is None or limit < 1:
-            self.report(item, "loop_max_iter_invalid", "@loop needs max_iter=N, a positive number", severity="error")
-        if carry is None or not _is_name(carry):
-            self.report(item, "loop_missing_carry", "@loop needs carry=name, a variable of the cell", severity="error")
+        limit = _integer(self.loop.get("max_iter", ""))
+        carry = tuple(dict.fromkeys(self.loop.get("carry", "").split(",")))
+        if limit is None or not 1 <= limit <= MAX_PASSES:
+            self.report(item, "loop_max_iter_invalid", f"@loop needs max_iter=N, up to {MAX_PASSES}", severity="error")
+        if not all(map(_is_name, carry)):
+            self.report(item, "loop_missing_carry", "@loop needs carry=name (several: carry=a,b)", severity="error")
         start = self._start(item)
-        if limit is not None and limit >= 1 and carry is not None and _is_name(carry):
+        if limit is not None and 1 <= limit <= MAX_PASSES and all(map(_is_name, carry)):
             self.fields["loop"] = Loop(limit, carry, start)
 
     def _start(self, item: Item) -> tuple[str, int] | None:
@@ -346,6 +348,9 @@ def _system(draft: Draft, item: Item) -> None:
 
 
 def _output_schema(draft: Draft, item: Item) -> None:
+    if _is_name(item.value) or re.fullmatch(r"[^{}\s]+\.json", item.value):
+        draft.fields["output_schema"] = item.value
+        return
     try:
         good = isinstance(json.loads(item.value), dict)
     except (ValueError, RecursionError):
@@ -353,7 +358,7 @@ def _output_schema(draft: Draft, item: Item) -> None:
     if good:
         draft.fields["output_schema"] = item.value
     else:
-        draft.malformed(item, "@output_schema needs a JSON object in one line")
+        draft.malformed(item, "@output_schema needs a JSON object in one line, a .json file or a pydantic model's name")
 
 
 def _sql(draft: Draft, item: Item) -> None:

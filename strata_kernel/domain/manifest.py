@@ -71,7 +71,7 @@ class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
     size: int = 0
 
 
-FactKind = Literal["file", "absent", "dir", "env", "module", "dist", "cwd"]
+FactKind = Literal["file", "absent", "dir", "env", "module", "dist", "cwd", "table"]
 
 
 #: Between a module and the folder in which it is found, where that is not on the path from the start.
@@ -85,6 +85,7 @@ class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
     absent: no file there. dir: digest of the sorted listing. env: digest of the value or "" when unset.
     module: an importable local module, digest of its sources and of those it imports; `module@folder` where a notebook
     put the folder on its path. dist: `digest` is the version.
+    table: what a query read, `name` being the connection and what is known of its tables.
     cwd: the folder in which the kernel started, for runs that used relative paths; `name` is "start".
     """
 

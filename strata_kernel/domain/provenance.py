@@ -13,6 +13,11 @@ def program(*, code: str, directives: Mapping[str, str], python: str, worker: st
     return digest("program", FORMAT, code, dict(directives), python, worker, session)
 
 
+def part(*, program: str, part: str) -> str:
+    """Return P of a part of a cell that is keyed on its own, such as one pass of a loop."""
+    return digest("part", FORMAT, program, part)
+
+
 def key(*, program: str, reads: Mapping[str, str], facts: Iterable[Fact] = ()) -> str:
     """Return K: the program with the version of every unit and the digest of every fact that the run depended on."""
     seen = sorted((f.kind, f.name, f.digest) for f in facts)

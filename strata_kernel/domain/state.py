@@ -26,6 +26,8 @@ LAST_RESULT = "out:_"
 HISTORY = re.compile(r"_{2,3}|_i{1,3}|_i?\d+|_dh|_oh|_ih|In|Out|_exit_code|__annotations__")
 #: Hidden units for submodules: importing one makes it an attribute of its package.
 SUBMODULE = "module:"
+#: What the test between two passes of a loop leaves behind.
+VERDICT = "until:"
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -159,6 +161,17 @@ def in_reach(slots: Iterable[Slot | None], state: State) -> dict[str, Slot]:
             if not hidden(name) and (here := state.get(name)) is not None and here.version == slot.version:
                 reached[name] = here
     return reached
+
+
+def held_apart(made: Iterable[tuple[str, str]], state: State, written: Iterable[str]) -> bool:
+    """Tell whether a definition, by name and lineage, was made before and is still in use under names not written.
+
+    An instance of the one is none of the other, so the two must not go by the same lineage.
+    """
+    anew, gone = set(made), set(written)
+    return bool(anew) and any(
+        not anew.isdisjoint(slot.unit.reach.definitions) for name, slot in state.items() if name not in gone
+    )
 
 
 def advance(state: State, manifest: Manifest, by: str) -> dict[str, Slot]:

@@ -139,6 +139,8 @@ def _say(fact: Fact) -> str:
             return f"file {fact.name} appeared"
         case "dir":
             return f"folder {fact.name} changed"
+        case "table":
+            return f"the tables of {fact.name} changed, or cannot be looked at"
         case "cwd":
             return "its relative paths start from another folder"
         case "env":

@@ -18,12 +18,13 @@ from strata_kernel.domain.state import START, Slot, State, advance, closure, hid
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
 from strata_kernel.engine.changes import reloadable
+from strata_kernel.engine.keeping import without_lost, worth_keeping
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import CellFailed, Declined, StoreError
-from strata_kernel.ports import Files, Group, Host, Observed, Ran, Store, Values
+from strata_kernel.ports import Files, Host, Observed, Ran, Store, Values
 
 #: Reasons for which a run is not even recorded: its inputs are not what the key says.
 NOT_PUBLISHED = frozenset({"changed", "tainted"})
@@ -102,6 +103,8 @@ class Pipeline:
         #: The cell after which the process stands.
         self.at = ""
         self.listen: Listener = lambda cell_id, state, reasons: None
+        #: Follows a cell of several parts: its id, the part it is at from 1, and how many there can be.
+        self.progress: Callable[[str, int, int], None] = lambda cell_id, done, total: None
         self.show: Callable[[str, list[dict[str, Any]]], None] = lambda cell_id, outputs: None
         self.confirm: Callable[[list[Entry]], Awaitable[bool]] = _agreed
 
@@ -131,7 +134,7 @@ class Pipeline:
             with contextlib.suppress(StoreError):
                 return self._serve(entry)
             reasons = (Reason("store", "its results cannot be read"),)
-        outcome = await self._execute(index, state, "client")
+        outcome = await self._execute(index, state, "client", force=force)
         if isinstance(outcome, Restored):
             return outcome
         return msgspec.structs.replace(outcome, reasons=tuple(dict.fromkeys((*reasons, *outcome.reasons))))
@@ -140,7 +143,7 @@ class Pipeline:
         """Bring variables of the current position into the namespace, running producers where there is no other way."""
         position = self.fetched = self.position
         try:
-            drifted = False
+            drifted, last = False, self.session.entries.get(self.at)
             for _ in range(len(self.session.cells)):
                 try:
                     if drifted:
@@ -149,6 +152,12 @@ class Pipeline:
                     return
                 except Drifted:
                     drifted = True
+                except CellFailed:
+                    if self.session.entries.get(self.at) is last:
+                        raise
+                    # The cell had failed before as well: the position is where its failure leaves the process.
+                    position, last = self.position, self.session.entries.get(self.at)
+                    self.fetched = position
             self.resolver.load(names, position)
         except (CellFailed, Declined, StoreError):
             # What cannot come back as it was stays away.
@@ -232,11 +241,12 @@ class Pipeline:
         self.session.entries[entry.reading.cell.id] = entry
         if self.resolver.restore_files(entry.after) & {"file:" + f.path for f in manifest.files}:
             raise StoreError("a file that it wrote cannot be put back")
-        self._arrive(entry.after)
+        self.arrive(entry.after)
         self.store.used(manifest)
         return Restored(entry, manifest, outputs)
 
-    def _arrive(self, state: State) -> None:
+    def arrive(self, state: State) -> None:
+        """Note that the process stands at this state, and take away what it has not."""
         self.position = state
         self.placement.clear_to(state)
         self.placement.collect(
@@ -245,29 +255,40 @@ class Pipeline:
 
     async def _rerun(self, place: int, state: State, twin: Manifest | None) -> Entry:
         """Run a cell again for its values alone; nothing of it is shown."""
-        outcome = await self._execute(place, state, "nobody", twin)
+        outcome = await self._execute(place, state, "nobody", twin, force=True)
         if isinstance(outcome, Failed):
             raise CellFailed(outcome.entry.reading.label, outcome.error[0], outcome.error[1])
         return outcome.entry
 
-    async def _execute(self, index: int, state: State, audience: str, twin: Manifest | None = None) -> Outcome:
-        """Really run a cell after the state, and record what it did; `twin` is the run that it repeats."""
-        cell = self.session.cells[index]
-        reading = self.session.read(cell)
+    async def _execute(
+        self, index: int, state: State, audience: str, twin: Manifest | None = None, *, force: bool = False
+    ) -> Outcome:
+        """Really run a cell after the state, or those of its parts that the store lacks; `force` means all of them."""
+        reading = self.session.read(self.session.cells[index])
+        if reading.loop is None:
+            return await self.perform(reading, state, audience, twin)
+        from strata_kernel.engine.unfold import unfold  # which knows the pipeline
+
+        return await unfold(self, reading, state, audience, force=force)
+
+    async def perform(self, reading: Reading, state: State, audience: str, twin: Manifest | None = None) -> Outcome:
+        """Really run one action after the state, and record what it did; `twin` is the run that it repeats."""
+        cell = reading.cell
         self.resolver.running.append(cell.id)
         try:
             reach = closure(reading.analysis, self.session.with_order(reading, state))
             if reach.always:
-                await self.resolver.show_results(index)
+                await self.resolver.show_results(self.session.cells.index(cell))
             await self.resolver.bring({*reach.slots, *in_reach(reach.slots.values(), state)}, state)
             if reading.analysis.mutates or reach.opaque:
                 self.publisher.wait([s.version for s in reach.slots.values() if s])
             before = note(reading, reach, state, self.placement)
-            self.listen(cell.id, "running", ())
+            if not reading.part:
+                self.listen(cell.id, "running", ())
             standing = self.placement.doubt(touchable(before, self.host), "run:" + self._unique())
             self.host.observe()
             try:
-                ran = await self.host.execute(cell, audience)
+                ran = await self.host.execute(reading.task, audience)
             finally:
                 seen = self.host.observed(candidates(before, self.host))
             if audience == "cell":
@@ -286,24 +307,26 @@ class Pipeline:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
         assert ran.error is not None
         doubtful = self.placement.settle_names(before.state, seen.hidden)
-        if before.closure.effects and reloadable(before, seen, [], self.host):
-            # What it did to the user's modules before it failed is undone with them.
-            name = "effect:failed:" + secrets.token_hex(4)
-            self.placement.hidden[name] = name
-            self.placement.reloadable.add(name)
         gone = before.present - set(self.host.names())
         live = {n: s for n, s in before.state.items() if n not in gone and n not in doubtful}
         for name in doubtful:
             unit = Unit((name,), self.placement.names[name], reach=Reach(opaque=True))
             live[name] = Slot(unit, before.reading.cell.id)
         self.position = live
+        if before.closure.effects and reloadable(before, seen, [], self.host):
+            # What it did to the user's modules before it failed is undone with them, once another cell runs.
+            name = "effect:failed:" + secrets.token_hex(4)
+            self.placement.hidden[name] = name
+            self.placement.reloadable.add(name)
+            self.position = {**live, name: Slot(Unit((name,), name, "hidden"), before.reading.cell.id)}
         error = (ran.error[0], ran.error[1])
         # Without a document the values that a failed cell left are the ones that the next cell sees, as ever.
         after = before.state if self.session.ordered else live
         reasons = (Reason("error", ": ".join(error)),)
         saw = facts(before, seen, self.session.world)
         entry = Entry(before.reading, before.state, None, after, reasons, error, before.closure, saw)
-        self.session.entries[before.reading.cell.id] = entry
+        if not before.reading.part:
+            self.session.entries[before.reading.cell.id] = entry
         return Failed(entry, ran.error, (), ran.seconds)
 
     def _completed(self, capture: Capture, standing: dict[str, str], audience: str, twin: Manifest | None) -> Completed:
@@ -315,18 +338,19 @@ class Pipeline:
         if self.placement.tainted(before.state):
             text = "a change made to the process by a cell that is gone cannot be undone: restart the kernel"
             manifest = msgspec.structs.replace(manifest, reasons=(*manifest.reasons, Reason("tainted", text)))
-        manifest, kept = worth_keeping(manifest, captured, self.options)
+        manifest, kept = worth_keeping(manifest, captured, self.options, part=bool(before.reading.part))
         self._put_in_place(manifest, captured, standing)
         after = advance(before.state, manifest, cell.id)
         entry = Entry(before.reading, before.state, manifest, after, manifest.reasons, closure=before.closure)
         entry.turn = self.session.turn
-        self.session.entries[cell.id] = entry
+        if not before.reading.part:
+            self.session.entries[cell.id] = entry
         if files:
             self.session.settle(f.path for f in files)
         new = audience != "nobody" or twin is None or twin.nonce != manifest.nonce
         if new and not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
             self.publisher.submit(manifest, kept)
-        self._arrive(after)
+        self.arrive(after)
         return Completed(entry, manifest, manifest.reasons)
 
     def _twin(self, capture: Capture) -> Manifest | None:
@@ -336,64 +360,29 @@ class Pipeline:
             recent = [e.manifest for e in self.session.entries.values() if e.manifest is not None]
             entries = self.store.entries(capture.before.reading.program)
             twin = next((m for m in (*recent, *entries) if m.key == capture.key), None)
-            return twin and _without_lost(twin, self.store)
+            return twin and without_lost(twin, self.store)
         return None
 
     def _put_in_place(self, manifest: Manifest, captured: Captured, standing: dict[str, str]) -> None:
         """Record the versions that now stand in the process, and the digests by which later changes are told."""
         placement = self.placement
         placement.names = {n: v for n, v in standing.items() if n in self.host.namespace}
-        placement.retire(captured.replaced, [u.version for u in manifest.units])
         for index, unit in enumerate(manifest.units):
             placement.note(unit)
             for name in unit.names:
                 if hidden(name):
                     placement.note_hidden(name, unit)
-                    self._note_patches(name, captured)
+                    _note_patches(placement, name, captured)
                 elif name in self.host.namespace:
                     placement.names[name] = unit.version
             if unit.kind in ("value", "definition") and (index in captured.groups or unit.kind == "definition"):
                 placement.contents[unit.version, unit.names] = unit.content
-
-    def _note_patches(self, name: str, captured: Captured) -> None:
-        patches = captured.patches
-        if name.startswith("effect:") and captured.reloadable:
-            self.placement.reloadable.add(name)
-        if name.startswith("effect:") and patches and None not in patches:
-            self.placement.patches[name] = [p for p in patches if p is not None]
+        placement.retire(captured.replaced, [u.version for u in manifest.units])
 
 
-def worth_keeping(manifest: Manifest, captured: Captured, options: Options) -> tuple[Manifest, dict[int, Group]]:
-    """Return the groups whose values are to be saved, and the manifest with the reasons why others are not."""
-    # A display's id is made up anew by every run, and later cells update the display that is shown.
-    unique = bool(manifest.nonce) or any(_display(o) for o in captured.outputs)
-    cheap = manifest.seconds * 1000 < options.min_runtime_ms and not unique
-    units, kept = list(manifest.units), {}
-    for index, group in captured.groups.items():
-        size = len(group.stream) + sum(b.nbytes for b in group.buffers)
-        if group.reason is not None:
-            continue
-        if cheap:
-            reason = Reason("cheap", "cheaper to run than to restore")
-            units[index] = msgspec.structs.replace(units[index], reason=reason)
-        elif size > options.value_limit:
-            text = f"{size / 1e6:,.1f} MB are above the limit of {options.value_limit / 1e6:,.1f} MB"
-            units[index] = msgspec.structs.replace(units[index], reason=Reason("large", text), size=size)
-        else:
-            kept[index] = group
-    return msgspec.structs.replace(manifest, units=tuple(units)), kept
-
-
-def _without_lost(manifest: Manifest, store: Store) -> Manifest:
-    """Leave out artifacts that are no longer in the store: the run that repeats this one saves them anew."""
-    units = [
-        u
-        if u.artifact is None or all(store.has(b) for b in (u.artifact.stream, *u.artifact.buffers) if b is not None)
-        else msgspec.structs.replace(u, artifact=None)
-        for u in manifest.units
-    ]
-    return msgspec.structs.replace(manifest, units=tuple(units))
-
-
-def _display(output: dict[str, Any]) -> bool:
-    return "display_id" in output["content"].get("transient", {})
+def _note_patches(placement: Placement, name: str, captured: Captured) -> None:
+    patches = captured.patches
+    if name.startswith("effect:") and captured.reloadable:
+        placement.reloadable.add(name)
+    if name.startswith("effect:") and patches and None not in patches:
+        placement.patches[name] = [p for p in patches if p is not None]

@@ -19,6 +19,8 @@ INLINE = 2048
 OUTPUTS_INLINE = 16384
 #: Seconds that a job waits at most for a reply to be made first.
 GIVE_WAY = 0.03
+#: Jobs that wait from which on none gives way any more.
+BACKLOG = 4
 
 
 class Job(msgspec.Struct):
@@ -40,7 +42,7 @@ class Publisher:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._pending: dict[str, int] = {}
-        self._bytes = 0
+        self._bytes, self._unsettled = 0, 0
         self._artifacts: dict[str, Artifact | None] = {}
         self._thread: threading.Thread | None = None
         self._warned = False
@@ -54,6 +56,7 @@ class Publisher:
         size = sum(b.nbytes for g in groups.values() for b in g.buffers)
         with self._changed:
             self._until(lambda: not self._bytes or self._bytes + size <= IN_FLIGHT)
+            self._unsettled += 1
             self._bytes += size
             for index in groups:
                 version = manifest.units[index].version
@@ -72,6 +75,14 @@ class Publisher:
         """Wait until none of these units is being saved."""
         with self._changed:
             self._until(lambda: not any(v in self._pending for v in versions))
+
+    def catch_up(self) -> None:
+        """Wait until all that was submitted so far can be looked up."""
+        with self._changed:
+            self._until(lambda: not self._unsettled or not self._alive())
+
+    def _alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def _until(self, predicate: Callable[[], bool]) -> None:
         self._awaited += 1
@@ -92,7 +103,8 @@ class Publisher:
     def _serve(self) -> None:
         self._exempt()
         while (job := self._jobs.get()) is not None:
-            self._give_way()
+            if self._jobs.qsize() < BACKLOG:
+                self._give_way()
             try:
                 manifest = self._store_units(job)
                 self._store.publish(self._with_outputs(manifest))
@@ -114,6 +126,7 @@ class Publisher:
 
     def _done(self, job: Job) -> None:
         with self._changed:
+            self._unsettled -= 1
             self._bytes -= job.size
             for index in job.groups:
                 version = job.manifest.units[index].version
@@ -124,11 +137,17 @@ class Publisher:
         job.groups.clear()
 
     def _store_units(self, job: Job) -> Manifest:
-        units = list(job.manifest.units)
+        # The record of a cell of several parts names values that were saved with these.
+        units = [self._saved_before(unit) for unit in job.manifest.units]
         for index, group in job.groups.items():
             units[index] = self._store_unit(units[index], group)
             self._artifacts[units[index].version] = units[index].artifact
         return msgspec.structs.replace(job.manifest, units=tuple(units))
+
+    def _saved_before(self, unit: Unit) -> Unit:
+        if unit.artifact is not None or unit.reason is not None:
+            return unit
+        return msgspec.structs.replace(unit, artifact=self._artifacts.get(unit.version))
 
     def _store_unit(self, unit: Unit, group: Group) -> Unit:
         if not group.buffers and len(group.stream) <= INLINE:

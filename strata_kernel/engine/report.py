@@ -106,7 +106,7 @@ def graph(entries: list[Entry], sound: Mapping[str, Analysis] = MappingProxyType
             Node(
                 id=cell_id,
                 label=entry.reading.label,
-                kind="python",
+                kind=entry.reading.kind,
                 reads=sorted(n for n in sources if not hidden(n)),
                 writes=sorted(writes),
                 upstream=sorted(upstream),

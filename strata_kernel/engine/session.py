@@ -12,8 +12,20 @@ from strata_kernel.domain import provenance
 from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Fact, Manifest, Unit
-from strata_kernel.domain.state import AMBIENT, START, SUBMODULE, Closure, Slot, State, advance, closure, hidden
+from strata_kernel.domain.state import (
+    AMBIENT,
+    START,
+    SUBMODULE,
+    Closure,
+    Slot,
+    State,
+    advance,
+    closure,
+    held_apart,
+    hidden,
+)
 from strata_kernel.engine.lookup import Hit, Miss, Moment, broken, find, restorable
+from strata_kernel.engine.passes import named, seed
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Store, World
 
@@ -117,7 +129,7 @@ class Session:
         """Return the entry moved to this state, None when it must be looked up again."""
         if old.manifest is None or old.closure is None or old.reading.cell != cell:
             return None
-        if changed and self._reaches(old, changed):
+        if changed and _reaches(old, changed):
             return None
         if not self._stands(old, state):
             return None
@@ -126,21 +138,6 @@ class Session:
             if changed:
                 old.after = advance(state, old.manifest, cell.id)
         return old
-
-    @staticmethod
-    def _reaches(entry: Entry, changed: set[str]) -> bool:
-        assert entry.closure is not None
-        assert entry.manifest is not None
-        if entry.closure.opaque or entry.reading.directives.after:
-            return True
-        known = entry.closure.slots.keys() | entry.manifest.reads.keys()
-        if not known.isdisjoint(changed) or any(n.startswith((*AMBIENT, "file:", SUBMODULE)) for n in changed):
-            return True
-        mentions = set(entry.reading.analysis.mentions)
-        for slot in entry.closure.slots.values():
-            if slot is not None:
-                mentions.update(slot.unit.reach.mentions)
-        return not mentions.isdisjoint(changed)
 
     def current(self, cell: Cell, state: State, prepare: Callable[[State], object] = lambda state: None) -> Entry:
         """Return what stands for the cell after this state, kept from the last time when nothing has changed.
@@ -186,7 +183,11 @@ class Session:
 
     def look(self, cell: Cell, state: State) -> Entry:
         """Look the cell up in the store."""
-        reading = self.read(cell)
+        return self.look_at(self.read(cell), state)
+
+    def look_at(self, reading: Reading, state: State) -> Entry:
+        """Look up what was read: a cell, or a part of one."""
+        cell = reading.cell
         if reading.analysis.error is not None:
             return Entry(reading, state, None, state, (reading.analysis.error,), closure=None)
         here = self.with_order(reading, state)
@@ -200,18 +201,16 @@ class Session:
     def with_order(self, reading: Reading, state: State) -> State:
         """Make the cells that `@after` names inputs: their effect counts although no variable flows."""
         wanted = reading.directives.after
-        if not wanted:
+        if not wanted and (reading.loop is None or reading.loop.start_from is None):
             return state
-        ids = {c.id for c in self.cells}
-        labels = {e.reading.label: i for i, e in self.entries.items() if e.reading.label}
         extra = {}
         for name in wanted:
-            target = name if name in ids else labels.get(name)
-            entry = self.entries.get(target) if target else None
+            entry = named(self, name)
             if entry is not None and entry.manifest is not None:
                 version = digest("after", entry.manifest.key, entry.manifest.nonce)
-                extra["proc:after:" + name] = Slot(Unit(("proc:after:" + name,), version, "hidden"), target or "")
-        return {**state, **extra}
+                hidden_unit = Unit(("proc:after:" + name,), version, "hidden")
+                extra["proc:after:" + name] = Slot(hidden_unit, entry.reading.cell.id)
+        return {**state, **extra, **seed(self, reading)}
 
     def _find(self, reading: Reading, reach: Closure, state: State) -> Hit | Miss:
         try:
@@ -223,11 +222,16 @@ class Session:
             return Miss(always)
         while True:
             outcome = find(entries, reach, state, self._moment, reading.policy, time.time())
-            if isinstance(outcome, Miss) or self._complete(outcome.manifest):
+            if isinstance(outcome, Miss):
                 return outcome
+            reason = Reason("file", "what it showed or wrote is gone and was not kept")
+            if self._complete(outcome.manifest):
+                if _fits(outcome.manifest, state):
+                    return outcome
+                reason = Reason("input", "what the same statement made above is still in use")
             entries = [m for m in entries if m is not outcome.manifest]
             if not entries:
-                return Miss((Reason("file", "what it showed or wrote is gone and was not kept"),))
+                return Miss((reason,))
 
     def _complete(self, manifest: Manifest) -> bool:
         shown = isinstance(manifest.outputs, list) or self.store.has(manifest.outputs)
@@ -279,6 +283,11 @@ class Session:
         return {s.version for e in self.entries.values() for s in e.after.values()}
 
 
+def _fits(manifest: Manifest, state: State) -> bool:
+    made = [(name, u.lineage) for u in manifest.units if u.lineage is not None for name in u.names]
+    return not held_apart(made, state, (name for u in manifest.units for name in u.names))
+
+
 def _version(state: State, name: str) -> str | None:
     slot = state.get(name)
     return slot.version if slot else None
@@ -302,3 +311,18 @@ def same(one: State, other: State) -> bool:
     if one.keys() != other.keys():
         return False
     return all(slot is other[name] or slot.version == other[name].version for name, slot in one.items())
+
+
+def _reaches(entry: Entry, changed: set[str]) -> bool:
+    assert entry.closure is not None
+    assert entry.manifest is not None
+    if entry.closure.opaque or entry.reading.directives.after:
+        return True
+    known = entry.closure.slots.keys() | entry.manifest.reads.keys()
+    if not known.isdisjoint(changed) or any(n.startswith((*AMBIENT, "file:", SUBMODULE)) for n in changed):
+        return True
+    mentions = set(entry.reading.analysis.mentions)
+    for slot in entry.closure.slots.values():
+        if slot is not None:
+            mentions.update(slot.unit.reach.mentions)
+    return not mentions.isdisjoint(changed)

@@ -18,6 +18,7 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest
 from strata_kernel.engine.pipeline import NOT_PUBLISHED, Completed, Failed, Outcome, Pipeline, Restored
 from strata_kernel.engine.session import Entry
+from strata_kernel.errors import LeftOut
 from strata_kernel.kernel import magics
 from strata_kernel.kernel.comm import Frontends
 from strata_kernel.kernel.host import IPythonHost
@@ -46,6 +47,7 @@ class Bridge:
         self.watch = Watch(self.parts.world, [str(self.parts.store.local.path)])
         self.watch.install()
         self.host = IPythonHost(kernel, self.watch)
+        self.host.stage.executors = self.parts.executors()
         self.pipeline: Pipeline = self.parts.pipeline(self.host, self._warn, self.watch.exempt)
         self.session = self.pipeline.session
         self.pipeline.listen = self._listen
@@ -54,9 +56,13 @@ class Bridge:
         self.pipeline.publisher.published = self._published
         self.pipeline.publisher.hurried = lambda: self.engaged
         self.order = Order(path)
+        self.order.activate(self.parts.active())
+        #: Cells that do not stand, with the reason, by id.
+        self.left_out: dict[str, str] = {}
         self.last: dict[str, Outcome] = {}
         self.view = View(self.parts.session(), self.session, self.order, self.last)
         self.frontends = Frontends(self)
+        self.pipeline.progress = self.frontends.progress
         #: The main thread is in our code: whoever can wait should.
         self.engaged = False
         #: The cell that ran last, and those that are to run anew.
@@ -83,9 +89,12 @@ class Bridge:
             index = self.order.place(cell_id, source)
             cell = self.order.cells[index]
             self._take()
+        if cell.id in self.left_out:
+            raise LeftOut(self.left_out[cell.id])
+        index = next(i for i, c in enumerate(self.session.cells) if c.id == cell.id)
         self.target = cell.id
         self._ran.clear()
-        force = force or cell.id in self.refresh
+        force = self.host.anew = force or cell.id in self.refresh
         try:
             outcome = await self.pipeline.run(index, force=force)
         except BaseException:
@@ -117,10 +126,12 @@ class Bridge:
         if not self.order.changed:
             return
         self.order.changed = False
+        choice = self.order.choice()
+        self.left_out = choice.left_out
         if self.order.known:
-            self.session.document(list(self.order.cells))
+            self.session.document(choice.standing)
         else:
-            self.session.cells = list(self.order.cells)
+            self.session.cells = choice.standing
 
     def _forget_interrupted(self) -> None:
         # A cell above that the user interrupted has not failed: it is as stale as before.

@@ -51,9 +51,12 @@ class Frontends(Follower):
                 self.changed()
             case protocol.Document() as message:
                 self.bridge.order.tell(message.cells)
+                self._activate(message.variants)
                 self._revise(message.revision)
             case protocol.DocumentPatch() as message:
                 self.bridge.order.patch(message.cells, message.order)
+                if message.variants is not None:
+                    self._activate(message.variants)
                 self._revise(message.revision)
             case protocol.RequestPlan() as message:
                 force = message.mode == "force"
@@ -71,6 +74,9 @@ class Frontends(Follower):
                 self.revised()
             case protocol.SetOption() as message:
                 self._set(message.options)
+
+    def _activate(self, variants: dict[str, str]) -> None:
+        self.bridge.order.activate({**self.bridge.parts.active(), **variants})
 
     def _revise(self, revision: int) -> None:
         self.revision = revision

@@ -65,6 +65,12 @@ class Follower:
         if self.comms:
             self._put(protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons)))  # type: ignore[arg-type]
 
+    def progress(self, cell_id: str, done: int, total: int) -> None:
+        """Tell everyone how far a cell of several parts has come."""
+        if self.comms:
+            progress = protocol.Progress(done=done, total=total, label="pass")
+            self._put(protocol.CellStatus(id=cell_id, state="running", progress=progress))
+
     def ran(self, cell_id: str, outcome: Outcome, *, saving: bool) -> None:
         """Tell everyone how a run ended, and soon what follows for the other cells."""
         if not self.comms:
@@ -188,6 +194,11 @@ class Follower:
         mounts = [m.name for m in getattr(settings, "mounts", ())]
         found: dict[str, list[Diagnostic]] = {}
         for item in check([e.reading.cell for e in entries], workers, mounts):
+            found.setdefault(item.cell or "", []).append(item)
+        order = self.bridge.order
+        with order.lock:
+            cells, active = list(order.cells), dict(order.variants)
+        for item in self.bridge.parts.findings(cells, active):
             found.setdefault(item.cell or "", []).append(item)
         return found
 

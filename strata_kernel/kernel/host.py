@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from strata_kernel.domain.cell import Cell
-from strata_kernel.domain.state import LAST_RESULT
+from strata_kernel.cells.loop import TEST
+from strata_kernel.domain.cell import Cell, Task
+from strata_kernel.domain.state import LAST_RESULT, VERDICT
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.outputs import SHOWN, Recorder
+from strata_kernel.kernel.stage import KernelStage
 from strata_kernel.kernel.streams import Streams
 from strata_kernel.ports import Observed, Patch, Ran
 
@@ -56,6 +58,12 @@ class IPythonHost:
         self.failure: Failure | None = None
         #: Whether the client's own cell was executed in this request.
         self.executed = False
+        #: What it executed stands in no history yet and was not counted.
+        self.uncounted = False
+        self._verdict: bytes | None = None
+        #: The user asked for the cell anew that the client waits for.
+        self.anew = False
+        self.stage = KernelStage(kernel)
         self._recorder: Recorder | None = None
         self._request_id: str | None = None
         self._audience = "client"
@@ -110,32 +118,48 @@ class IPythonHost:
             self._recorder = None
             self._audience = "client"
 
-    async def execute(self, cell: Cell, audience: str) -> Ran:
-        """Run the cell's source; for audiences other than the client nothing of it reaches the page."""
-        request = dict(self.request)
+    async def execute(self, task: Task, audience: str) -> Ran:
+        """Run the task's source; for audiences other than the client nothing of it reaches the page."""
+        cell, request = task.cell, dict(self.request)
+        if task.part or task.kind in self.stage.executors:
+            # The request is counted once, as what the user wrote.
+            request["store_history"] = False
         if audience != "client":
             request |= {"silent": False, "store_history": False, "allow_stdin": False}
+        self.stage.forced = self.anew and audience == "client"
         self._show_results(missing=True)
-        with self._recording(audience) as recorder, self._code_of(cell), self._counted(cell, audience):
+        with (
+            self._recording(audience) as recorder,
+            self._code_of(cell),
+            self._counted(cell, audience),
+            self.stage.set(task) as source,
+        ):
             start = time.perf_counter()
             try:
-                with self.kernel.interrupts.released(), self._as_input(cell, stored=bool(request["store_history"])):
-                    reply = await self.kernel.execute_plainly(cell.source, **request)
+                stored = bool(request["store_history"])
+                with self.kernel.interrupts.released(), self._as_input(source, stored=stored):
+                    reply = await self.kernel.execute_plainly(source, **request)
             except KeyboardInterrupt:
                 # It came before the shell had taken over, or after.
                 reply = self.kernel.fail("KeyboardInterrupt", "")
             seconds = time.perf_counter() - start
+        if TEST in self.namespace:
+            self._verdict = b"1" if self.namespace.pop(TEST) else b""
         error = None
         if reply["status"] != "ok":
             error = (reply.get("ename", ""), reply.get("evalue", ""), reply.get("traceback", []))
         if audience == "client":
             self.kernel.plain_reply = reply
-            self.executed = True
+            self.executed, self.uncounted = True, not request["store_history"]
         elif error is not None:
-            self.failure = Failure(cell, self._failing_line(), error[2])
+            self.failure = Failure(cell, _failing_line(self.namespace), error[2])
             # The user meant all of it to stop, not just this cell.
             self.kernel.interrupts.pending |= error[0] in NAMES
         return Ran(recorder.outputs, error, seconds, recorder.live, recorder.result)
+
+    def replay(self, outputs: list[dict[str, Any]]) -> None:
+        """Show the client what a part of its cell showed when it ran."""
+        self.kernel.show_again(outputs)
 
     @contextmanager
     def _counted(self, cell: Cell, audience: str) -> Iterator[None]:
@@ -159,14 +183,14 @@ class IPythonHost:
             shell.push({n: getattr(shell.displayhook, n) for n in names}, interactive=False)
 
     @contextmanager
-    def _as_input(self, cell: Cell, *, stored: bool) -> Iterator[None]:
+    def _as_input(self, source: str, *, stored: bool) -> Iterator[None]:
         # The shell looks at the last input of its history for a semicolon that hides the result.
         history = getattr(self.kernel.shell.history_manager, "input_hist_parsed", None)
         if stored or history is None:
             yield
             return
         try:
-            text = self.kernel.shell.transform_cell(cell.source)
+            text = self.kernel.shell.transform_cell(source)
         except SyntaxError:
             text = ""
         history.append(text)
@@ -186,22 +210,20 @@ class IPythonHost:
             self.running.pop()
             bridge.engaged = engaged
 
-    def _failing_line(self) -> int:
-        """Return the cell's own line in the traceback that the shell showed last."""
-        trace = getattr(sys, "last_traceback", None)
-        while trace is not None:
-            if trace.tb_frame.f_globals is self.namespace and trace.tb_frame.f_code.co_name == "<module>":
-                return int(trace.tb_lineno)
-            trace = trace.tb_next
-        return 0
-
     def observe(self) -> None:
         """Start to record what the process does."""
         self.watch.start(self.namespace)
 
     def observed(self, candidates: Iterable[Any]) -> Observed:
         """Stop recording and return what was seen."""
-        return self.watch.stop(candidates)
+        seen = self.watch.stop(candidates)
+        if (done := self.stage.take()) is not None:
+            seen.facts += done.facts
+            seen.reasons += done.reasons
+            seen.hidden |= done.hidden
+        if self._verdict is not None:
+            seen.hidden[VERDICT], self._verdict = self._verdict, None
+        return seen
 
     def patch(self, module: str, path: str) -> Patch | None:
         """Return what stands at a dotted path below a module (or an attribute of one), None when it cannot be told."""
@@ -248,3 +270,13 @@ class IPythonHost:
         hook = self.kernel.shell.displayhook
         hook._ = hook.__ = hook.___ = ""
         self._show_results()
+
+
+def _failing_line(namespace: dict[str, Any]) -> int:
+    """Return the cell's own line in the traceback that the shell showed last."""
+    trace = getattr(sys, "last_traceback", None)
+    while trace is not None:
+        if trace.tb_frame.f_globals is namespace and trace.tb_frame.f_code.co_name == "<module>":
+            return int(trace.tb_lineno)
+        trace = trace.tb_next
+    return 0

@@ -10,7 +10,7 @@ from typing import Any
 from strata_kernel import __version__
 from strata_kernel.domain.cell import Reason
 from strata_kernel.engine.pipeline import Restored
-from strata_kernel.errors import CellFailed, StrataError
+from strata_kernel.errors import CellFailed, LeftOut, StrataError
 from strata_kernel.kernel import reply as replies
 from strata_kernel.kernel.bridge import Bridge
 from strata_kernel.kernel.interrupt import Interrupts
@@ -98,12 +98,14 @@ class StrataKernel(LookingKernel):
 
     async def _cell(self, code: str, cell_id: str | None, request: dict[str, Any], *, force: bool) -> dict[str, Any]:
         host = self.bridge.host
-        host.request, host.executed, host.failure = request, False, None
+        host.request, host.executed, host.uncounted, host.failure = request, False, False, None
         self.plain_reply = {}
         try:
             outcome = await self.bridge.run(cell_id, code, force=force)
         except KeyboardInterrupt:
             return self._interrupted(code, request)
+        except LeftOut as error:
+            return self._left_out(error, code, request)
         except StrataError as error:
             if self.interrupts.pending:
                 return self._interrupted(code, request)
@@ -113,6 +115,13 @@ class StrataKernel(LookingKernel):
         self._decision = replies.describe(outcome, self.bridge.pipeline.options)
         if isinstance(outcome, Restored):
             return self._replay(outcome, code, request)
+        return self._plain(code, request)
+
+    def _plain(self, code: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the reply of what was executed, counted as one cell."""
+        if self.bridge.host.uncounted and request["store_history"]:
+            self.plain_reply = {**self.plain_reply, "execution_count": self.shell.execution_count}
+            self._count(code, request)
         return self.plain_reply
 
     async def _despite(self, error: Exception, code: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -129,10 +138,18 @@ class StrataKernel(LookingKernel):
 
     def _interrupted(self, code: str, request: dict[str, Any]) -> dict[str, Any]:
         if self.bridge.host.executed:
-            return self.plain_reply  # it ran, and shows how it ended
+            return self._plain(code, request)  # it ran, and shows how it ended
         self._decision = replies.not_run(Reason("interrupted", "interrupted before it ran"))
         self._count(code, request)
         return self.fail("KeyboardInterrupt", "interrupted before the cell ran")
+
+    def _left_out(self, error: LeftOut, code: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Do nothing, and say why: the cell is no part of the notebook now."""
+        self._decision = {**replies.not_run(Reason("variant", str(error))), "status": "bypass"}
+        self._show("stream", {"name": "stderr", "text": f"strata: {error}\n"})
+        count = self.shell.execution_count
+        self._count(code, request)
+        return {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
 
     def _blocked(self, error: StrataError, code: str, request: dict[str, Any]) -> dict[str, Any]:
         failure = self.bridge.host.failure if isinstance(error, CellFailed) else None
@@ -152,11 +169,7 @@ class StrataKernel(LookingKernel):
 
     def _replay(self, outcome: Restored, code: str, request: dict[str, Any]) -> dict[str, Any]:
         count = self.bridge.host.counts[outcome.entry.reading.cell.id] = self.shell.execution_count
-        for output in outcome.outputs:
-            content = output["content"]
-            if output["msg_type"] == "execute_result":
-                content = {**content, "execution_count": count}
-            self._show(output["msg_type"], content)
+        self.show_again(outcome.outputs)
         self._count(code, request)
         return {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
 

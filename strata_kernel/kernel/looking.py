@@ -40,8 +40,20 @@ class LookingKernel(IPythonKernel):
         found = self.get_parent("shell").get("header", {}).get("msg_id")
         return None if found is None else str(found)
 
+    def topic(self, kind: str) -> bytes:
+        """Return the topic under which a message of this kind is published."""
+        return bytes(self._topic(kind))
+
     def _show(self, kind: str, content: dict[str, Any]) -> None:
         self.session.send(self.iopub_socket, kind, content, parent=self.get_parent("shell"), ident=self._topic(kind))
+
+    def show_again(self, outputs: list[dict[str, Any]]) -> None:
+        """Show recorded outputs as those of the present request."""
+        for output in outputs:
+            content = output["content"]
+            if output["msg_type"] == "execute_result":
+                content = {**content, "execution_count": self.shell.execution_count}
+            self._show(output["msg_type"], content)
 
     def _count(self, code: str, request: dict[str, Any]) -> None:
         """Count a cell that the shell did not run as one that it did."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 USAGE = """\
 %strata why [cell|name]   explain the last decision on a cell (its id, label or place; default: the one run before)
 %strata status            the state of every cell
+%strata variant GROUP=NAME  let that variant stand for its group
 %strata refresh [cell]    run the cell anew the next time it is run, whatever is cached"""
 
 
@@ -28,6 +29,10 @@ def answer(bridge: Bridge, words: list[str]) -> str:
     verb, target = (words[0] if words else ""), " ".join(words[1:])
     if verb == "status":
         return bridge.view.table()
+    if verb == "variant" and "=" in target:
+        group, _, name = target.partition("=")
+        bridge.order.activate({**bridge.order.variants, group.strip(): name.strip()})
+        return f"variant {name.strip()!r} of {group.strip()!r} is active"
     if verb not in ("why", "refresh"):
         return USAGE
     target = target or bridge.recent

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from strata_kernel.domain.cell import Cell
+from strata_kernel.domain.variants import Choice, choose
 from strata_kernel.kernel.observe import active
 
 
@@ -26,6 +27,8 @@ class Order:
         self.identified = False
         #: The cells differ from those that were last taken.
         self.changed = False
+        #: The active variants by group, as settings and frontends have them.
+        self.variants: dict[str, str] = {}
         self._path = path
         self._stamp: tuple[int, int] | None = None
         self._last: str | None = None
@@ -49,6 +52,17 @@ class Order:
             known = {c.id: c for c in self.cells}
             known |= {c.id: c for c in cells}
             self.tell(known[i] for i in (known if order is None else order) if i in known)
+
+    def activate(self, variants: Mapping[str, str]) -> None:
+        """Take which variants are active."""
+        with self.lock:
+            self.changed = self.changed or variants != self.variants
+            self.variants = dict(variants)
+
+    def choice(self) -> Choice:
+        """Return the cells that stand: of each group of variants, one."""
+        with self.lock:
+            return choose(self.cells, self.variants, whole=self.told or self._path is not None)
 
     def drop(self, ids: Iterable[str]) -> None:
         """Take cells out that the client says are deleted."""

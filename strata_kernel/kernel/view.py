@@ -10,6 +10,7 @@ from strata_kernel.domain.analysis import Analysis
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.state import State, hidden
 from strata_kernel.engine import report
+from strata_kernel.engine.passes import missing
 from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.kernel.interrupt import NAMES
@@ -34,7 +35,7 @@ class View:
         """Return what stands for each cell now; `pause` is called between two of them."""
         with self._lock, active.exempt():
             with self._order.lock:
-                cells = list(self._order.cells)
+                cells = self._order.choice().standing
             session, live = self._session, dict(self._main.entries)
             for cell_id in set(self.forgotten):
                 live.pop(cell_id, None)
@@ -99,6 +100,9 @@ class View:
         last = self.last.get(cell_id)
         lines = [f"cell {label}" + (f" ({cell_id})" if label != cell_id else "")]
         lines += report.why(entry, last, self._blocked.get(cell_id, ())).splitlines()
+        if entry.manifest is None:
+            with self._lock, active.exempt():
+                lines += [f"  - {reason.text}" for reason in missing(self._session, entry)]
         if isinstance(last, Completed | Failed):
             # What made it run stands behind the line that says it did.
             lines[2:2] = ["  - " + r.text + (f" (in {r.cell})" if r.cell else "") for r in last.reasons]

@@ -222,7 +222,7 @@ class Client(NotebookClient):  # type: ignore[misc]
         path = str(self._job.notebook.path)
         for kind, body in (
             ("comm_open", {"target_name": TARGET, "data": encode(Hello(protocol=1, path=path))}),
-            ("comm_msg", {"data": encode(Document(revision=1, cells=cells))}),
+            ("comm_msg", {"data": encode(Document(revision=1, cells=cells, variants=self._job.parts.active()))}),
         ):
             message = self.kc.session.msg(kind, {"comm_id": comm, **body})
             self.kc.shell_channel.send(message)

@@ -9,7 +9,9 @@ import msgspec
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest
 from strata_kernel.domain.report import Standing
+from strata_kernel.domain.variants import choose
 from strata_kernel.engine import report
+from strata_kernel.engine.passes import missing
 from strata_kernel.engine.session import Entry
 from strata_kernel.errors import InvocationError
 from strata_kernel.protocol import Graph, Node
@@ -38,9 +40,9 @@ class Inspection:
 
     def __init__(self, notebook: Notebook, parts: Parts) -> None:
         self.notebook, self.parts = notebook, parts
-        session = parts.session()
-        session.document(notebook.cells)
-        self._entries: list[Entry] = session.walk()
+        self._session = parts.session()
+        self._session.document(choose(notebook.cells, parts.active()).standing)
+        self._entries: list[Entry] = self._session.walk()
         self._blocked = report.blocked(self._entries)
 
     def status(self) -> list[Standing]:
@@ -50,8 +52,10 @@ class Inspection:
     def why(self, cell: str) -> Standing:
         """Return how a cell, named by id, label or position, stands and why; raise InvocationError for no such cell."""
         entry = self._entry(cell)
-        lacking = self._blocked.get(entry.reading.cell.id, ())
-        return msgspec.structs.replace(self._standing(entry), text=report.why(entry, lacking=lacking))
+        lines = [report.why(entry, lacking=self._blocked.get(entry.reading.cell.id, ()))]
+        if entry.manifest is None:
+            lines += [f"  - {reason.text}" for reason in missing(self._session, entry)]
+        return msgspec.structs.replace(self._standing(entry), text="\n".join(lines))
 
     def graph(self) -> Graph:
         """Return the cells with what they read and write."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import msgspec
 
 from strata_kernel.domain.report import CellRecord, LargeArtifact, RunReport, Standing, large_artifacts, summarize
 from strata_kernel.domain.state import advance
+from strata_kernel.domain.variants import choose
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import InvocationError, StoreError
 from strata_kernel.protocol import Graph
@@ -56,12 +57,19 @@ class KernelPool:
 class Runner:
     """Runs notebooks of a project; `kernel_pool` keeps kernels across runs.
 
-    `project` is the folder in which kernels start; by default that of each notebook.
+    `project` is the folder in which kernels start; by default that of each notebook. `variants` are active by group
+    instead of those that the notebook has active.
     """
 
-    def __init__(self, project: str | Path | None = None, kernel_pool: KernelPool | None = None) -> None:
+    def __init__(
+        self,
+        project: str | Path | None = None,
+        kernel_pool: KernelPool | None = None,
+        variants: Mapping[str, str] | None = None,
+    ) -> None:
         self.project = Path(project) if project is not None else None
         self._own = kernel_pool is None
+        self.variants = dict(variants or {})
         self.kernels = kernel_pool or KernelPool()
 
     def close(self) -> None:
@@ -94,10 +102,10 @@ class Runner:
         start = time.perf_counter()
         notebook = read(Path(path))
         parts = self._parts(notebook)
-        wanted = _wanted(notebook, cells)
         listener = on_cell or (lambda record: None)
         name = kernel_name or "strata"
         run = _Run(notebook, parts, listener, output)
+        wanted = _wanted(notebook, [c.id for c in run.session.cells], cells)
         served = not force and same_interpreter(name) and run.serve(wanted)
         complete = True
         if not served:
@@ -121,7 +129,8 @@ class Runner:
         folder = self._folder(notebook)
         # As the kernel would tell it: without links.
         cwd = Path(os.path.realpath(folder))
-        return build(folder, dict(os.environ), _transform, metadata=notebook.metadata, check=True, cwd=cwd)
+        flags = {"variants": self.variants} if self.variants else None
+        return build(folder, dict(os.environ), _transform, metadata=notebook.metadata, flags=flags, check=True, cwd=cwd)
 
     def inspect(self, path: str | Path) -> Inspection:
         """Return what is known of a notebook, without running any cell; raise InvocationError or StoreError."""
@@ -147,7 +156,7 @@ class _Run:
     def __init__(self, notebook: Notebook, parts: Parts, on_cell: OnCell, output: Path | None) -> None:
         self.notebook, self.parts, self.on_cell, self.output = notebook, parts, on_cell, output
         self.session: Session = parts.session()
-        self.session.document(notebook.cells)
+        self.session.document(choose(notebook.cells, parts.active()).standing)
         self.records: list[CellRecord] = []
         self.large: list[LargeArtifact] = []
         self.interrupted = False
@@ -205,7 +214,7 @@ class _Run:
         for cell in self.session.cells:
             items = self.parts.read(cell).directives.diagnostics
             found += [msgspec.structs.replace(d, cell=cell.id) for d in items]
-        return found
+        return found + self.parts.findings(self.notebook.cells, self.parts.active())
 
 
 def served_record(entry: Entry, seconds: float) -> CellRecord:
@@ -224,9 +233,8 @@ def served_record(entry: Entry, seconds: float) -> CellRecord:
     )
 
 
-def _wanted(notebook: Notebook, cells: Iterable[str] | None) -> set[str]:
-    """Return the ids of the cells to run: all, or those named and every one above."""
-    code = [c.id for c in notebook.cells if c.kind == "code"]
+def _wanted(notebook: Notebook, code: list[str], cells: Iterable[str] | None) -> set[str]:
+    """Return the ids of the cells to run: all that stand, or those named and every one above."""
     if cells is None:
         return set(code)
     named = set(cells)

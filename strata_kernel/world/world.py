@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from strata_kernel.domain.manifest import Fact
+from strata_kernel.ports import Witness
 from strata_kernel.world.dists import Distributions
 from strata_kernel.world.env import Environment
 from strata_kernel.world.files import Files, stat_of
@@ -30,6 +31,8 @@ class LocalWorld:
         self.environment = Environment(dict(os.environ) if environ is None else environ)
         self.modules = LocalModules(roots, path)
         self.distributions = Distributions(path)
+        #: Who knows about facts of other kinds.
+        self.witnesses: dict[str, Witness] = {}
 
     def observe(self, kind: str, name: str) -> Fact | None:
         """Return the fact as it holds now, None when it cannot be told."""
@@ -70,6 +73,8 @@ class LocalWorld:
                 return self.files.holds_dir(fact)
             case "absent":
                 return not os.path.lexists(fact.name)
+        if (witness := self.witnesses.get(fact.kind)) is not None:
+            return witness.holds(fact)
         found = self.observe(fact.kind, fact.name)
         return found is not None and found.digest == fact.digest
 

@@ -67,7 +67,7 @@ def test_the_rest_of_the_grammar() -> None:
     assert found.diagnostics == ()
     assert (found.worker, found.timeout, found.env) == ("gpu-1", 1.5, {"A": "1", "B": "x=y"})
     assert found.mounts == (Mount("raw", "s3://bucket/raw"), Mount("out", "file:///tmp/out", "rw"))
-    assert found.loop == Loop(3, "state", ("seed", 2))
+    assert found.loop == Loop(3, ("state",), ("seed", 2))
     assert found.loop_until == "state > 3"
     assert found.variant == ("model", "big")
     assert found.tables == (TableInput("sales", "file:///lake", "shop.sales", 7),)

@@ -1,0 +1,56 @@
+"""Chooses which values of a run are saved; the others are made again when something needs them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.manifest import Manifest
+from strata_kernel.engine.capture import Captured
+from strata_kernel.ports import Blobs, Group
+
+if TYPE_CHECKING:
+    from strata_kernel.engine.pipeline import Options
+
+
+def worth_keeping(
+    manifest: Manifest, captured: Captured, options: Options, *, part: bool = False
+) -> tuple[Manifest, dict[int, Group]]:
+    """Return the groups whose values are to be saved, and the manifest with the reasons why others are not.
+
+    The values of a `part` of a cell always are: making them again takes all parts before it.
+    """
+    # A display's id is made up anew by every run, and later cells update the display that is shown.
+    unique = bool(manifest.nonce) or any(_display(o) for o in captured.outputs)
+    cheap = manifest.seconds * 1000 < options.min_runtime_ms and not unique and not part
+    units, kept = list(manifest.units), {}
+    for index, group in captured.groups.items():
+        size = len(group.stream) + sum(b.nbytes for b in group.buffers)
+        if group.reason is not None:
+            continue
+        if cheap:
+            reason = Reason("cheap", "cheaper to run than to restore")
+            units[index] = msgspec.structs.replace(units[index], reason=reason)
+        elif size > options.value_limit:
+            text = f"{size / 1e6:,.1f} MB are above the limit of {options.value_limit / 1e6:,.1f} MB"
+            units[index] = msgspec.structs.replace(units[index], reason=Reason("large", text), size=size)
+        else:
+            kept[index] = group
+    return msgspec.structs.replace(manifest, units=tuple(units)), kept
+
+
+def without_lost(manifest: Manifest, blobs: Blobs) -> Manifest:
+    """Leave out artifacts that are no longer in the store: the run that repeats this one saves them anew."""
+    units = [
+        u
+        if u.artifact is None or all(blobs.has(b) for b in (u.artifact.stream, *u.artifact.buffers) if b is not None)
+        else msgspec.structs.replace(u, artifact=None)
+        for u in manifest.units
+    ]
+    return msgspec.structs.replace(manifest, units=tuple(units))
+
+
+def _display(output: dict[str, Any]) -> bool:
+    return "display_id" in output["content"].get("transient", {})

@@ -1,0 +1,242 @@
+"""Runs a cell that unfolds into several actions: each is looked up by its own key, and all together make its record."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from strata_kernel.cells.expand import Action, carried, expand
+from strata_kernel.cells.kind import Reading
+from strata_kernel.domain import provenance
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.digest import digest
+from strata_kernel.domain.manifest import Dependency, Fact, FileOutput, Manifest, Unit
+from strata_kernel.domain.state import ABSENT, OBSERVED, RESTORABLE, VERDICT, State, advance, closure, hidden
+from strata_kernel.engine.passes import because, seed
+from strata_kernel.engine.pipeline import NOT_PUBLISHED, Completed, Failed, Outcome, Restored
+from strata_kernel.engine.session import Entry
+from strata_kernel.errors import StoreError, StrataError
+
+if TYPE_CHECKING:
+    from strata_kernel.engine.pipeline import Pipeline
+
+Outputs = list[dict[str, Any]]
+
+
+async def unfold(pipeline: Pipeline, reading: Reading, state: State, audience: str, *, force: bool) -> Outcome:
+    """Run the actions that are not in the store, in order, and record them as one run of the cell.
+
+    What an action needs of one before it that cannot be brought back is made again by running all of them.
+    """
+    pipeline.publisher.catch_up()
+    first = _Run(pipeline, reading, state, audience, force)
+    try:
+        return await first.run()
+    except StoreError:
+        if not first.served:
+            raise
+    again = _Run(pipeline, reading, state, audience, True)
+    again.replayed = first.replayed
+    return await again.run()
+
+
+class _Run:
+    """One cell on its way through its actions."""
+
+    def __init__(self, pipeline: Pipeline, reading: Reading, state: State, audience: str, force: bool) -> None:
+        self.pipeline, self.reading, self.state, self.audience, self.force = pipeline, reading, state, audience, force
+        self.session, self.cell = pipeline.session, reading.cell
+        self.manifests: list[Manifest] = []
+        self.outputs: Outputs = []
+        #: How many of the outputs the client has seen.
+        self.replayed = 0
+        self.served, self.ran = 0, 0
+        self.why: tuple[Reason, ...] = ()
+
+    async def run(self) -> Outcome:
+        """Go through the actions; the first that fails is how the cell fails."""
+        steps = expand(self.reading)
+        assert steps is not None
+        start = now = self.session.with_order(self.reading, self.state)
+        loop = self.reading.loop
+        if loop is not None and loop.start_from is not None and not seed(self.session, self.reading):
+            name, place = loop.start_from
+            raise StrataError(f"pass {place} of {name!r} is not there to start from: run that cell so far first")
+        action = next(steps)
+        self.pipeline.listen(self.cell.id, "running", ())
+        while True:
+            at = now if action.carry is None else carried(start, now, action.carry)
+            found = await self._one(action, at)
+            if isinstance(found, Failed):
+                return self._failed(action, found)
+            self.manifests.append(found)
+            now = advance(at, found, self.cell.id)
+            now.pop(VERDICT, None)
+            try:
+                action = steps.send(found)
+            except StopIteration:
+                break
+        if self.ran:
+            self._replay()
+        return self._finished({n: s for n, s in now.items() if not n.startswith("proc:after:")})
+
+    async def _one(self, action: Action, at: State) -> Manifest | Failed:
+        """Return the run that stands for an action, from the store or by running it."""
+        self.pipeline.progress(self.cell.id, action.place, action.total)
+        if not self.force:
+            entry = self.session.look_at(action.reading, at)
+            if entry.manifest is not None:
+                self.served += not self.ran
+                self.outputs += _outputs(self.pipeline, entry.manifest)
+                return entry.manifest
+            self.why = self.why or because(action, entry.reasons)
+        self._replay()
+        self.ran += 1
+        shown = self.audience if self.audience == "client" else "nobody"
+        outcome = await self.pipeline.perform(action.reading, at, shown)
+        if isinstance(outcome, Failed):
+            return outcome
+        self.outputs += _outputs(self.pipeline, outcome.manifest)
+        self.replayed = len(self.outputs)
+        return outcome.manifest
+
+    def _replay(self) -> None:
+        """Show the client what the actions showed that were served."""
+        if self.audience == "client":
+            self.pipeline.host.replay(self.outputs[self.replayed :])
+        self.replayed = len(self.outputs)
+
+    def _failed(self, action: Action, failed: Failed) -> Failed:
+        name, text = failed.error[:2]
+        reasons = (Reason("error", f"pass {action.place} of {action.total} failed: {name}: {text}"),)
+        inner = failed.entry
+        after = self.state if self.session.ordered else inner.after
+        reach = closure(self.reading.analysis, self.session.with_order(self.reading, self.state))
+        entry = Entry(self.reading, self.state, None, after, reasons, (name, text), reach, inner.facts)
+        self.session.entries[self.cell.id] = entry
+        seconds = sum(m.seconds for m in self.manifests) + failed.seconds
+        return Failed(entry, failed.error, self.why, seconds)
+
+    def _finished(self, now: State) -> Outcome:
+        pipeline = self.pipeline
+        reach = closure(self.reading.analysis, self.session.with_order(self.reading, self.state))
+        manifest = self._record(now)
+        after = advance(self.state, manifest, self.cell.id)
+        if _versions(after) != _versions(now):
+            text = "its passes leave what one record cannot hold"
+            manifest = msgspec.structs.replace(manifest, reasons=(*manifest.reasons, Reason("unobserved", text)))
+        entry = Entry(self.reading, self.state, manifest, now, manifest.reasons, closure=reach)
+        entry.turn = self.session.turn
+        self.session.entries[self.cell.id] = entry
+        if manifest.files:
+            self.session.settle(f.path for f in manifest.files)
+        if not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
+            pipeline.publisher.submit(manifest, {})
+        if not self.ran and pipeline.resolver.restore_files(now) & {"file:" + f.path for f in manifest.files}:
+            raise StoreError("a file that it wrote cannot be put back")
+        pipeline.arrive(now)
+        if not self.ran:
+            return Restored(entry, manifest, self.outputs)
+        if self.audience == "cell":
+            pipeline.show(self.cell.id, self.outputs)
+        return Completed(entry, manifest, (*self.why, *manifest.reasons))
+
+    def _record(self, now: State) -> Manifest:
+        """Return all runs as one: what they read from before the first, and what stands after the last."""
+        reads, facts, reasons = self._reads(), *self._facts()
+        files: dict[str, FileOutput] = {}
+        for manifest in self.manifests:
+            for file in manifest.files:
+                files.pop(file.path, None)
+                files[file.path] = file
+        nonces = [m.nonce for m in self.manifests if m.nonce]
+        last = self.manifests[-1]
+        return Manifest(
+            program=self.reading.program,
+            key=provenance.key(
+                program=self.reading.program, reads={n: d.version for n, d in reads.items()}, facts=facts
+            ),
+            reads=reads,
+            facts=facts,
+            units=self._units(now),
+            deletes=tuple(sorted(n for n in self.state if not hidden(n) and n not in now)),
+            files=tuple(files.values()),
+            outputs=_joined(self.outputs),
+            reasons=reasons,
+            effects=tuple(dict.fromkeys(e for m in self.manifests for e in m.effects)),
+            nonce=digest("nonces", nonces) if nonces else "",
+            result=last.result,
+            seconds=sum(m.seconds for m in self.manifests),
+            created=time.time(),
+            source=self.cell.source,
+        )
+
+    def _reads(self) -> dict[str, Dependency]:
+        here = self.session.with_order(self.reading, self.state)
+        slots = closure(self.reading.analysis, here).slots
+        reads = {n: Dependency(s.version, s.unit.content) if s else Dependency("") for n, s in slots.items()}
+        made: set[str] = set()
+        for manifest in self.manifests:
+            for name, dependency in manifest.reads.items():
+                stood = here[name].version if name in here else ABSENT
+                outside = name.startswith(OBSERVED) or stood == dependency.version
+                if outside and name not in reads and name not in made:
+                    reads[name] = dependency
+            made.update(n for u in manifest.units for n in u.names if hidden(n))
+        return reads
+
+    def _facts(self) -> tuple[tuple[Fact, ...], tuple[Reason, ...]]:
+        facts: dict[tuple[str, str], Fact] = {}
+        reasons = dict.fromkeys(r for m in self.manifests for r in m.reasons)
+        written: set[str] = set()
+        for manifest in self.manifests:
+            for fact in manifest.facts:
+                if fact.name in written and fact.kind in ("file", "absent"):
+                    continue
+                known = facts.setdefault((fact.kind, fact.name), fact)
+                if known.digest != fact.digest:
+                    reasons[Reason("changed", f"{fact.name} changed between its passes")] = None
+            written.update(f.path for f in manifest.files)
+        return tuple(facts.values()), tuple(reasons)
+
+    def _units(self, now: State) -> tuple[Unit, ...]:
+        """Return what the passes wrote and still stands, in their order; names that do not stand are left out."""
+        units: dict[tuple[str, ...], Unit] = {}
+        for manifest in self.manifests:
+            for unit in manifest.units:
+                if unit.names == (VERDICT,):
+                    continue
+                standing = tuple(n for n in unit.names if n in now and now[n].version == unit.version)
+                if unit.artifact is None and unit.names[0].startswith(RESTORABLE):
+                    standing = unit.names
+                for each in [k for k in units if not set(k).isdisjoint(unit.names)]:
+                    del units[each]
+                if standing:
+                    units[standing] = msgspec.structs.replace(unit, names=standing)
+        return tuple(units.values())
+
+
+def _outputs(pipeline: Pipeline, manifest: Manifest) -> Outputs:
+    if isinstance(manifest.outputs, list):
+        return manifest.outputs
+    return msgspec.json.decode(bytes(pipeline.store.get(manifest.outputs)), type=Outputs)
+
+
+def _joined(outputs: Outputs) -> Outputs:
+    """Join streams that follow each other, as one run would have shown them."""
+    joined: Outputs = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        streams = output["msg_type"] == "stream" and last is not None and last["msg_type"] == "stream"
+        if streams and last is not None and last["content"]["name"] == output["content"]["name"]:
+            text = last["content"]["text"] + output["content"]["text"]
+            joined[-1] = {**last, "content": {**last["content"], "text": text}}
+        else:
+            joined.append(output)
+    return joined
+
+
+def _versions(state: State) -> dict[str, str]:
+    return {n: s.version for n, s in state.items()}

@@ -1,0 +1,207 @@
+"""DuckDB: a file, or one in memory over frames and files of the notebook; it reaches no other file than those named."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+
+from strata_kernel.cells.query import bound, read
+from strata_kernel.domain.manifest import Fact
+from strata_kernel.errors import CellError
+from strata_kernel.executors.engine import Answer, Ask, Connection, Written, denied, first_word, one
+from strata_kernel.executors.frames import converted
+from strata_kernel.ports import World
+
+_READING = ("SELECT", "EXPLAIN")
+_TRIES = 5
+
+
+class DuckdbEngine:
+    """One DuckDB database."""
+
+    lists = True
+
+    def __init__(self, connection: Connection, world: World) -> None:
+        self.connection, self.world = connection, world
+
+    def query(self, ask: Ask) -> Answer:
+        """Run one statement that reads; while it runs no other process can write to the database."""
+        statement = one(ask)
+        self._refuse_writes(statement)
+        files = self._files(ask.texts)
+        for _ in range(_TRIES):
+            facts = self._facts(files)
+            with self._open(write=False) as con, self._told():
+                if not _same(facts, self._facts(files)):
+                    continue
+                self._fence(con, files)
+                self._register(con, ask)
+                con.execute("BEGIN TRANSACTION READ ONLY")
+                con.execute(_dollars(statement), ask.binds or None)
+                frame = _frame(con, ask.library)
+            if _same(facts, self._facts(files)):
+                # Files beside the database are held by no lock, so their cell may have to run again.
+                return Answer(frame, facts if ask.fresh else ())
+        raise CellError(f"[connections.{self.connection.name}] what the query reads is written without pause")
+
+    def write(self, ask: Ask) -> list[Written]:
+        """Run all statements, or none of them."""
+        if self._memory():
+            raise CellError(
+                f"the connection {self.connection.name!r} is in memory and forgets what is written to it: "
+                "declare one with a file as `path`"
+            )
+        files = self._files(ask.texts)
+        done = []
+        with self._open(write=True) as con, self._told():
+            self._fence(con, files)
+            self._register(con, ask)
+            con.execute("BEGIN TRANSACTION")
+            for statement in ask.statements:
+                binds = {n: ask.binds[n] for n in read(statement).binds}
+                con.execute(_dollars(statement), binds or None)
+                done.append(Written(statement, first_word(statement), _affected(con, statement)))
+            con.execute("COMMIT")
+        return done
+
+    def holds(self, fact: Fact) -> bool:
+        """Tell False: all that a query reads are files, which need no one's word."""
+        return False
+
+    def schema(self) -> dict[str, dict[str, str]]:
+        """Return the tables and views of the database."""
+        found: dict[str, dict[str, str]] = {}
+        with self._open(write=False) as con, self._told():
+            con.execute("SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal")
+            for table, column, kind in con.fetchall():
+                found.setdefault(table, {})[column] = kind
+        return found
+
+    def _memory(self) -> bool:
+        return self.connection.path() == ":memory:"
+
+    def _facts(self, files: dict[str, list[str]]) -> tuple[Fact, ...]:
+        """Return what is known of the database's file and log, and of the files and folders that the query names."""
+        found: list[Fact] = []
+        if not self._memory():
+            path = self.connection.path()
+            found += [self._fact(path), self._fact(path + ".wal")]
+        for pattern, matches in files.items():
+            if pattern not in matches:
+                found.append(self._fact(os.path.dirname(pattern), "dir"))
+            found += [self._fact(path) for path in matches]
+        if files and (start := self.world.observe("cwd", "start")) is not None:
+            found.append(start)
+        return tuple(dict.fromkeys(found))
+
+    def _fact(self, path: str, kind: str = "file") -> Fact:
+        found = self.world.observe(kind, path) or self.world.observe("absent", path)
+        if found is None:
+            raise CellError(f"{path} does not hold still")
+        return found
+
+    def _files(self, texts: tuple[str, ...]) -> dict[str, list[str]]:
+        """Return the files that the query's strings name, by absolute path or pattern."""
+        found = {}
+        for text in texts:
+            if not text or len(text) > 1024 or "\0" in text or "://" in text:
+                continue
+            path = os.path.abspath(text)
+            if "**" in text:
+                continue
+            matches = sorted(glob.glob(path)) if glob.has_magic(text) else [path] * os.path.isfile(path)
+            matches = [m for m in matches if os.path.isfile(m)]
+            if matches and (not glob.has_magic(os.path.dirname(path)) or path in matches):
+                found[path] = matches
+        return found
+
+    def _fence(self, con: duckdb.DuckDBPyConnection, files: dict[str, list[str]]) -> None:
+        """Let the connection reach nothing outside but the files that are known to be read."""
+        con.execute("SET python_enable_replacements = false")
+        allowed = {*files, *(m for matches in files.values() for m in matches)}
+        allowed |= {os.path.relpath(path) for path in allowed}
+        quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in sorted(allowed))
+        con.execute(f"SET allowed_paths = [{quoted}]")
+        con.execute("SET enable_external_access = false")
+        con.execute("SET lock_configuration = true")
+
+    def _register(self, con: duckdb.DuckDBPyConnection, ask: Ask) -> None:
+        con.execute("SELECT table_name FROM duckdb_columns() WHERE NOT internal")
+        taken = {name.lower() for (name,) in con.fetchall()}
+        for name, frame in ask.frames.items():
+            if name.lower() not in taken:
+                con.register(name, frame)
+
+    def _refuse_writes(self, statement: str) -> None:
+        with self._told():
+            kinds = [s.type.name for s in duckdb.extract_statements(_dollars(statement))]
+        for kind in kinds:
+            if kind not in _READING:
+                raise denied(self.connection, f"{first_word(statement)} is no query (its kind is {kind})")
+
+    @contextmanager
+    def _open(self, *, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        path = self.connection.path()
+        if not write and path != ":memory:" and not os.path.isfile(path):
+            raise CellError(f"[connections.{self.connection.name}] there is no file {path}")
+        try:
+            con = duckdb.connect(path, read_only=not write and path != ":memory:")
+        except duckdb.Error as error:
+            raise CellError(f"[connections.{self.connection.name}] {_first(error)}") from None
+        try:
+            yield con
+        finally:
+            con.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.PermissionException as error:
+            cure = "name the file in the query by one plain string, from the notebook's folder"
+            raise CellError(f"{_first(error)}\nA sql cell reads only files that it names: {cure}.") from None
+        except duckdb.InterruptException:
+            raise KeyboardInterrupt from None
+        except duckdb.Error as error:
+            if "read-only" in str(error):
+                raise denied(self.connection, _first(error)) from None
+            raise CellError(
+                f"[connections.{self.connection.name}] {self.connection.safe(str(error).strip())}"
+            ) from None
+        except RuntimeError as error:
+            if "interrupted" in str(error).lower():
+                raise KeyboardInterrupt from None
+            raise
+
+
+def _same(one: tuple[Fact, ...], other: tuple[Fact, ...]) -> bool:
+    # A file that has settled in between has a stat to show for it.
+    return [(f.kind, f.name, f.digest) for f in one] == [(f.kind, f.name, f.digest) for f in other]
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _dollars(statement: str) -> str:
+    return bound(statement, lambda name: f"${name}")
+
+
+def _affected(con: duckdb.DuckDBPyConnection, statement: str) -> int | None:
+    if first_word(statement) not in ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY"):
+        return None
+    row = con.fetchone()
+    return row[0] if row is not None and isinstance(row[0], int) else None
+
+
+def _frame(con: duckdb.DuckDBPyConnection, library: str) -> Any:
+    if library == "arrow":
+        return con.fetch_arrow_table()
+    if library == "polars":
+        return con.pl()
+    return con.df() if library == "pandas" else converted(con.df(), library)

@@ -1,0 +1,125 @@
+"""Runs sql cells against the declared connections, and tells whether what they read is as it was."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from strata_kernel.cells.sql import DEFAULT, Source, driver, take_apart
+from strata_kernel.domain.cell import Task
+from strata_kernel.domain.diagnostic import nearest
+from strata_kernel.domain.digest import digest
+from strata_kernel.domain.manifest import Fact
+from strata_kernel.errors import CellError
+from strata_kernel.executors.binds import binds
+from strata_kernel.executors.engine import Ask, Connection, Engine, Written
+from strata_kernel.ports import Done, Stage, World
+
+#: Extras that bring the driver of an engine.
+_EXTRAS = {"postgresql": "postgres"}
+
+
+class Databases:
+    """The connections of one notebook; implements the `Executor` and `Witness` ports."""
+
+    def __init__(self, tables: Mapping[str, Mapping[str, Any]], start: Path, frame: str, world: World) -> None:
+        self._tables = {DEFAULT: {"driver": "duckdb", "path": ":memory:"}, **tables}
+        self._start, self._frame, self._world = start, frame, world
+        self._engines: dict[str, Engine] = {}
+
+    def run(self, task: Task, stage: Stage) -> Done:
+        """Run the query of a cell, or its statements, and bind the result."""
+        source = take_apart(task.cell.source)
+        policy = source.directives.cache.policy if source.directives.cache else ""
+        self._check(source, policy)
+        engine = self.engine(source.connection)
+        ask = Ask(
+            text=source.text,
+            statements=source.query.statements,
+            binds=binds(source.query.binds, stage.namespace, lists=engine.lists),
+            frames=_frames(source, stage.namespace),
+            texts=source.query.texts,
+            words=source.query.words,
+            library=self._frame,
+            fresh=policy in ("", "fingerprint", "session", "off"),
+        )
+        if source.write:
+            shown = _table(engine.write(ask))
+            mark = digest("written", source.query.canonical).encode()
+            return Done({source.name: shown}, shown, hidden={f"conn:{source.connection}": mark})
+        answer = engine.query(ask)
+        return Done({source.name: answer.frame}, answer.frame, answer.facts, reasons=answer.reasons)
+
+    def holds(self, fact: Fact) -> bool:
+        """Tell whether the tables behind a fact hold what they held."""
+        try:
+            return self.engine(fact.name.partition(":")[0]).holds(fact)
+        except CellError:
+            return False
+
+    def engine(self, name: str) -> Engine:
+        """Return what speaks to a declared connection; raise CellError when there is none."""
+        if name not in self._engines:
+            self._engines[name] = self._made(name)
+        return self._engines[name]
+
+    def _made(self, name: str) -> Engine:
+        table = self._tables.get(name)
+        if table is None:
+            guess = nearest(name, self._tables)
+            hint = f"; did you mean {guess!r}?" if guess else f": declare it in strata.toml under [connections.{name}]"
+            raise CellError(f"there is no connection {name!r}{hint}")
+        kind = driver(table)
+        connection = Connection(name, kind, table, str(self._start), dict(os.environ))
+        try:
+            match kind:
+                case "duckdb":
+                    from strata_kernel.executors.duck import DuckdbEngine
+
+                    return DuckdbEngine(connection, self._world)
+                case "sqlite":
+                    from strata_kernel.executors.lite import SqliteEngine
+
+                    return SqliteEngine(connection, self._world)
+                case "postgresql":
+                    from strata_kernel.executors.postgres import PostgresEngine
+
+                    return PostgresEngine(connection)
+        except ImportError as error:
+            extra = _EXTRAS.get(kind, kind)
+            text = f"[connections.{name}] the driver of {kind} is not installed: pip install 'strata-jupyter[{extra}]'"
+            raise CellError(text) from error
+        raise CellError(f"[connections.{name}] knows no driver {kind!r}: duckdb, sqlite or postgresql")
+
+    def _check(self, source: Source, policy: str) -> None:
+        if not source.query.statements:
+            raise CellError("the cell holds no query")
+        if policy == "snapshot":
+            raise CellError("`@cache snapshot` needs an engine that can read the past, and this one cannot")
+        if source.write and policy == "fingerprint":
+            raise CellError(
+                "a cell that writes cannot go by what it reads: choose `@cache session`, `forever` or `off`"
+            )
+
+
+def _frames(source: Source, namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the frames of the notebook whose names stand in the query."""
+    kinds: list[type] = []
+    for module, names in (("pandas", ("DataFrame",)), ("polars", ("DataFrame",)), ("pyarrow", ("Table",))):
+        if (found := sys.modules.get(module)) is not None:
+            kinds += [getattr(found, n) for n in names]
+    return {w: namespace[w] for w in source.query.words if w in namespace and isinstance(namespace[w], tuple(kinds))}
+
+
+def _table(done: list[Written]) -> Any:
+    import pandas
+
+    columns = {
+        "statement": [w.statement for w in done],
+        "kind": [w.kind for w in done],
+        "rows": pandas.array([w.rows for w in done], dtype="Int64"),
+    }
+    return pandas.DataFrame(columns)
