@@ -66,6 +66,7 @@ export default [
     rules: { 'max-lines-per-function': 'off' }
   },
   layer(['src/tokens.ts', 'src/graph.ts'], './!(protocol)', ...UI),
+  layer(['src/rest.ts'], './*', ...UI),
   layer(['src/connection.ts', 'src/document.ts'], './!(protocol|tokens)', ...UI),
   layer(['src/model.ts'], './!(protocol|tokens|graph)', '@jupyterlab/*', ...UI),
   layer(['src/registry.ts', 'src/runner.ts'], './plugins/*', './views/*', './editor/*', ...UI),

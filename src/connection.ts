@@ -84,7 +84,7 @@ export class Connection implements IChannel {
       if (attempt === this._attempt && !comm.isDisposed) {
         comm.onMsg = message => this._onMessage(message.content.data as unknown as FromKernel);
         comm.onClose = () => this._setOpen(false);
-        comm.open({ type: 'hello', protocol: PROTOCOL, path: this._path() });
+        comm.open({ type: 'hello', protocol: PROTOCOL, path: this._path(), batches: true });
       }
     } catch {
       // The kernel went away while it was asked; the next one is announced.

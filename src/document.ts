@@ -7,7 +7,7 @@ import type { Cell, DocumentPatch } from './protocol';
 import type { IChannel } from './tokens';
 
 /** Milliseconds without an edit after which it is told. */
-export const SETTLED = 200;
+export const SETTLED = 120;
 
 type Kept = ReadonlyMap<string, Cell>;
 

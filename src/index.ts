@@ -2,6 +2,7 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { badges } from './plugins/badges';
 import { graph } from './plugins/graph';
+import { kept } from './plugins/kept';
 import { notebooks } from './plugins/notebooks';
 import { outputs } from './plugins/outputs';
 import { reactive } from './plugins/reactive';
@@ -16,6 +17,7 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   runs,
   status,
   why,
+  kept,
   graph,
   reactive
 ];

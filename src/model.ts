@@ -10,6 +10,7 @@ import type {
   Inspection,
   Node,
   Plan,
+  Preview,
   Progress,
   Reason
 } from './protocol';
@@ -24,6 +25,8 @@ export interface ICellFacts {
   readonly hit: boolean | null;
   readonly savedMs: number | null;
   readonly runMs: number | null;
+  /** When the run behind its value ended, in milliseconds since the epoch. */
+  readonly ranAt: number | null;
   readonly worker: string | null;
   readonly progress: Progress | null;
   /** When it began to run, in milliseconds since the epoch; null unless it runs. */
@@ -39,7 +42,7 @@ export interface ITally {
   savedMs: number;
 }
 
-type Answer = Plan | Inspection;
+type Answer = Plan | Inspection | Preview;
 
 /** One notebook, as long as it is open, whatever kernels come and go. */
 export class NotebookModel implements IDisposable {
@@ -157,6 +160,24 @@ export class NotebookModel implements IDisposable {
     return (await this._ask(id => ({ type: 'request-inspect', id, cell }))) as Inspection;
   }
 
+  /** Ask to see a value that a cell left; of a table, these rows. */
+  async preview(cell: string, name: string, offset: number, limit: number): Promise<Preview> {
+    const more = { cell, name, offset, limit };
+    return (await this._ask(id => ({ type: 'request-preview', id, ...more }))) as Preview;
+  }
+
+  /** Let these cells run anew the next time they run; resolves once the kernel knows. */
+  async refresh(cells: string[]): Promise<void> {
+    this._channel.send({ type: 'refresh', cells });
+    // Messages are taken in their order, so the answer to a later one says that this one was.
+    await this.inspect(cells[0]);
+  }
+
+  /** Say that nothing is kept of these cells any more. */
+  forget(cells: string[]): void {
+    this._channel.send({ type: 'forget', cells });
+  }
+
   /** Change options of the kernel's session. */
   setOption(options: Record<string, unknown>): void {
     this._options = { ...this._options, ...options };
@@ -194,6 +215,9 @@ export class NotebookModel implements IDisposable {
       case 'cell-status':
         this._setStatus(message);
         break;
+      case 'cell-statuses':
+        message.items.forEach(item => this._setStatus(item));
+        break;
       case 'cell-outputs':
         this._outputsReceived.emit(message);
         break;
@@ -203,6 +227,7 @@ export class NotebookModel implements IDisposable {
         break;
       case 'plan':
       case 'inspection':
+      case 'preview':
         this._asked.get(message.id)?.resolve(message);
         this._asked.delete(message.id);
         break;
@@ -211,7 +236,10 @@ export class NotebookModel implements IDisposable {
   }
 
   private _setNodes(nodes: Node[]): void {
-    this._nodes = nodes;
+    // Most edits leave the graph as it is: whoever drew it sees that from its identity.
+    if (JSON.stringify(nodes) !== JSON.stringify(this._nodes)) {
+      this._nodes = nodes;
+    }
     const ids = new Set(nodes.map(node => node.id));
     for (const id of [...this._cells.keys()].filter(known => !ids.has(known))) {
       this._cells.delete(id);
@@ -235,6 +263,7 @@ export class NotebookModel implements IDisposable {
       hit: status.hit ?? before?.hit ?? null,
       savedMs: status.savedMs ?? null,
       runMs: status.runMs ?? null,
+      ranAt: status.ranAt ?? null,
       worker: status.worker ?? null,
       progress: status.progress ?? null,
       began: running ? (before?.began ?? Date.now()) : null
@@ -280,6 +309,6 @@ export class NotebookModel implements IDisposable {
 }
 
 function unknown(id: string): ICellFacts {
-  const none = { hit: null, savedMs: null, runMs: null, worker: null, progress: null, began: null };
-  return { id, state: 'new', reasons: [], ...none };
+  const none = { hit: null, savedMs: null, runMs: null, ranAt: null, worker: null };
+  return { id, state: 'new', reasons: [], ...none, progress: null, began: null };
 }

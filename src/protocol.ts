@@ -1,7 +1,7 @@
 /**
  * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
  *
- * Schema: sha256 ce1e05edf714d02895a02b57d4e95069222ff9a8f77364da5cf8999685dcd760
+ * Schema: sha256 86cc714bebf3f7faf8f606d59157ef2945ca82687bef228d1ddc2a8ae870eb2a
  */
 
 /**
@@ -9,14 +9,32 @@
  */
 export type StrataMessage = FromFrontend | FromKernel;
 export type FromFrontend =
-  Hello | Document | DocumentPatch | RequestPlan | RequestInspect | SetOption;
+  | Hello
+  | Document
+  | DocumentPatch
+  | RequestPlan
+  | RequestInspect
+  | RequestPreview
+  | Refresh
+  | Forget
+  | SetOption;
 export type FromKernel =
-  Welcome | Graph | CellStatus | CellOutputs | Diagnostics | Plan | Inspection | Workers;
+  | Welcome
+  | Graph
+  | CellStatus
+  | CellStatuses
+  | CellOutputs
+  | Diagnostics
+  | Plan
+  | Inspection
+  | Preview
+  | Workers;
 
 /**
- * The first message: the frontend's protocol and the notebook's path.
+ * The first message: the frontend's protocol, the notebook's path, and whether it takes states by the dozen.
  */
 export interface Hello {
+  batches?: boolean;
   path?: string;
   protocol: number;
   type: 'hello';
@@ -71,6 +89,31 @@ export interface RequestInspect {
   type: 'request-inspect';
 }
 /**
+ * Ask to see a value that a cell left; of a table, these rows.
+ */
+export interface RequestPreview {
+  cell: string;
+  id: string;
+  limit?: number;
+  name: string;
+  offset?: number;
+  type: 'request-preview';
+}
+/**
+ * Run these cells anew the next time that they are run, whatever is cached.
+ */
+export interface Refresh {
+  cells: string[];
+  type: 'refresh';
+}
+/**
+ * What was kept of these cells has been removed from the store.
+ */
+export interface Forget {
+  cells: string[];
+  type: 'forget';
+}
+/**
  * Change options of this session, such as `cascade`.
  */
 export interface SetOption {
@@ -106,12 +149,15 @@ export interface Node {
   writes?: string[];
 }
 /**
- * The state of one cell and why it is so; `run_ms` is how long the run behind its value took.
+ * The state of one cell and why it is so.
+ *
+ *     `run_ms` is how long the run behind its value took, `ran_at` when it ended, in milliseconds since the epoch.
  */
 export interface CellStatus {
   hit?: boolean | null;
   id: string;
   progress?: Progress | null;
+  ranAt?: number | null;
   reasons?: Reason[];
   runMs?: number | null;
   savedMs?: number | null;
@@ -151,6 +197,13 @@ export interface Reason {
   line?: number | null;
   name?: string | null;
   text: string;
+}
+/**
+ * States of many cells at once, for frontends that take them so.
+ */
+export interface CellStatuses {
+  items: CellStatus[];
+  type: 'cell-statuses';
 }
 /**
  * Outputs, as nbformat has them, of a cell that the kernel ran or served on behalf of another.
@@ -209,6 +262,29 @@ export interface Inspection {
   name?: string | null;
   text?: string;
   type: 'inspection';
+}
+/**
+ * The answer to request-preview: rows, a picture (PNG in base64) or a text; else why there is none.
+ */
+export interface Preview {
+  cell: string;
+  id: string;
+  image?: string | null;
+  name: string;
+  reason?: string | null;
+  table?: TablePage | null;
+  text?: string | null;
+  type: 'preview';
+}
+/**
+ * Some rows of a table; a value that JSON does not hold exactly is its text.
+ */
+export interface TablePage {
+  columns: string[];
+  offset: number;
+  rows: unknown[][];
+  total?: number | null;
+  types: string[];
 }
 /**
  * The workers that cells may name.

@@ -7,6 +7,7 @@ import { Signal, type ISignal } from '@lumino/signaling';
 import { Connection } from './connection';
 import { DocumentFeed } from './document';
 import { NotebookModel } from './model';
+import { Rest } from './rest';
 import { PACKAGE } from './tokens';
 
 type Context = DocumentRegistry.IContext<INotebookModel>;
@@ -18,6 +19,15 @@ export interface IBench {
   readonly feed: DocumentFeed;
 }
 
+/** Save a notebook that was changed: the server knows what lies on the disk. */
+export async function saved({ panel }: IBench): Promise<string> {
+  const { context } = panel;
+  if (context.model.dirty) {
+    await context.save();
+  }
+  return context.path;
+}
+
 export const IRegistry = new Token<Registry>(
   `${PACKAGE}:IRegistry`,
   'What is known of the cells of each open notebook.'
@@ -25,7 +35,11 @@ export const IRegistry = new Token<Registry>(
 
 /** All open notebooks. */
 export class Registry {
-  constructor(private readonly _tracker: INotebookTracker) {
+  constructor(
+    private readonly _tracker: INotebookTracker,
+    /** What the server answers without a kernel. */
+    readonly rest: Rest
+  ) {
     _tracker.currentChanged.connect(() => this._currentChanged.emit());
     _tracker.activeCellChanged.connect(() => this._cellSelected.emit());
   }

@@ -49,7 +49,9 @@ export async function run(
   // The kernel must know the document that these cells stand in before it runs them.
   feed.flush();
   model.expect(cells);
-  const forced = options.force ? force(pending) : null;
+  if (options.force && cells.length) {
+    await model.refresh(cells);
+  }
   NotebookActions.executed.connect(onExecuted);
   try {
     while (pending.length && !interrupted && !panel.isDisposed) {
@@ -63,7 +65,6 @@ export async function run(
     }
   } finally {
     NotebookActions.executed.disconnect(onExecuted);
-    forced?.();
     model.release(cells);
   }
   return { cells, failed: [...failed], interrupted };
@@ -80,21 +81,4 @@ async function runTogether(
   // Running takes the notebook into command mode; whoever types goes on typing.
   content.mode = mode;
   return done;
-}
-
-/** Say in the cells' metadata, which travel with the request, that nothing cached counts; return how to take it back. */
-function force(cells: Cell[]): () => void {
-  const before = cells.map(cell => [cell, cell.model.getMetadata('strata')] as const);
-  before.forEach(([cell, old]) => cell.model.setMetadata('strata', { ...old, force: true }));
-  return () =>
-    before.forEach(([cell, old]) => {
-      if (cell.isDisposed) {
-        return;
-      }
-      if (old === undefined) {
-        cell.model.deleteMetadata('strata');
-      } else {
-        cell.model.setMetadata('strata', old);
-      }
-    });
 }

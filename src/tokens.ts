@@ -43,6 +43,10 @@ export namespace CommandIDs {
   export const planFirst = 'strata:plan-run';
   export const toggleFrozen = 'strata:toggle-frozen';
   export const refreshFrozen = 'strata:refresh-frozen';
+  export const togglePin = 'strata:toggle-pin';
+  export const clearCell = 'strata:clear-cell';
+  export const clearNotebook = 'strata:clear-notebook';
+  export const collectStore = 'strata:collect-store';
   export const setReactive = 'strata:set-reactive';
   export const showWhy = 'strata:show-why';
   export const showGraph = 'strata:show-graph';

@@ -41,10 +41,11 @@ class _Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field
 
 
 class Hello(_Wire, frozen=True, kw_only=True, tag="hello", omit_defaults=False):
-    """The first message: the frontend's protocol and the notebook's path."""
+    """The first message: the frontend's protocol, the notebook's path, and whether it takes states by the dozen."""
 
     protocol: int
     path: str = ""
+    batches: bool = False
 
 
 class Document(_Wire, frozen=True, kw_only=True, tag="document", omit_defaults=False):
@@ -78,6 +79,28 @@ class RequestInspect(_Wire, frozen=True, kw_only=True, tag="request-inspect"):
     id: str
     cell: str | None = None
     name: str | None = None
+
+
+class RequestPreview(_Wire, frozen=True, kw_only=True, tag="request-preview"):
+    """Ask to see a value that a cell left; of a table, these rows."""
+
+    id: str
+    cell: str
+    name: str
+    offset: int = 0
+    limit: int = 50
+
+
+class Refresh(_Wire, frozen=True, kw_only=True, tag="refresh", omit_defaults=False):
+    """Run these cells anew the next time that they are run, whatever is cached."""
+
+    cells: list[str]
+
+
+class Forget(_Wire, frozen=True, kw_only=True, tag="forget", omit_defaults=False):
+    """What was kept of these cells has been removed from the store."""
+
+    cells: list[str]
 
 
 class SetOption(_Wire, frozen=True, kw_only=True, tag="set-option"):
@@ -124,7 +147,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class CellStatus(_Wire, frozen=True, kw_only=True, tag="cell-status"):
-    """The state of one cell and why it is so; `run_ms` is how long the run behind its value took."""
+    """The state of one cell and why it is so.
+
+    `run_ms` is how long the run behind its value took, `ran_at` when it ended, in milliseconds since the epoch.
+    """
 
     id: str
     state: State
@@ -132,8 +158,15 @@ class CellStatus(_Wire, frozen=True, kw_only=True, tag="cell-status"):
     hit: bool | None = None
     saved_ms: float | None = None
     run_ms: float | None = None
+    ran_at: float | None = None
     worker: str | None = None
     progress: Progress | None = None
+
+
+class CellStatuses(_Wire, frozen=True, kw_only=True, tag="cell-statuses", omit_defaults=False):
+    """States of many cells at once, for frontends that take them so."""
+
+    items: list[CellStatus]
 
 
 class CellOutputs(_Wire, frozen=True, kw_only=True, tag="cell-outputs", omit_defaults=False):
@@ -177,6 +210,28 @@ class Inspection(_Wire, frozen=True, kw_only=True, tag="inspection"):
     details: dict[str, Any] = {}
 
 
+class TablePage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Some rows of a table; a value that JSON does not hold exactly is its text."""
+
+    columns: list[str]
+    types: list[str]
+    rows: list[list[Any]]
+    offset: int
+    total: int | None = None
+
+
+class Preview(_Wire, frozen=True, kw_only=True, tag="preview"):
+    """The answer to request-preview: rows, a picture (PNG in base64) or a text; else why there is none."""
+
+    id: str
+    cell: str
+    name: str
+    table: TablePage | None = None
+    image: str | None = None
+    text: str | None = None
+    reason: str | None = None
+
+
 class WorkerItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One worker."""
 
@@ -191,8 +246,12 @@ class Workers(_Wire, frozen=True, kw_only=True, tag="workers", omit_defaults=Fal
     items: list[WorkerItem]
 
 
-FromFrontend = Hello | Document | DocumentPatch | RequestPlan | RequestInspect | SetOption
-FromKernel = Welcome | Graph | CellStatus | CellOutputs | Diagnostics | Plan | Inspection | Workers
+FromFrontend = (
+    Hello | Document | DocumentPatch | RequestPlan | RequestInspect | RequestPreview | Refresh | Forget | SetOption
+)
+FromKernel = (
+    Welcome | Graph | CellStatus | CellStatuses | CellOutputs | Diagnostics | Plan | Inspection | Preview | Workers
+)
 Message = FromFrontend | FromKernel
 
 

@@ -15,7 +15,10 @@ from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.diagnostic import Diagnostic
 
 SAMPLES: list[tuple[protocol.Message, dict[str, Any]]] = [
-    (protocol.Hello(protocol=1, path="a.ipynb"), {"type": "hello", "protocol": 1, "path": "a.ipynb"}),
+    (
+        protocol.Hello(protocol=1, path="a.ipynb", batches=True),
+        {"type": "hello", "protocol": 1, "path": "a.ipynb", "batches": True},
+    ),
     (
         protocol.Document(revision=2, cells=[Cell("a", "x = 1")], variants={"g": "v"}),
         {
@@ -34,6 +37,24 @@ SAMPLES: list[tuple[protocol.Message, dict[str, Any]]] = [
         {"type": "request-plan", "id": "1", "targets": ["a"], "mode": "force"},
     ),
     (protocol.RequestInspect(id="2", name="df"), {"type": "request-inspect", "id": "2", "name": "df"}),
+    (
+        protocol.RequestPreview(id="3", cell="a", name="df", offset=50),
+        {"type": "request-preview", "id": "3", "cell": "a", "name": "df", "offset": 50},
+    ),
+    (protocol.Refresh(cells=["a"]), {"type": "refresh", "cells": ["a"]}),
+    (protocol.Forget(cells=["a"]), {"type": "forget", "cells": ["a"]}),
+    (
+        protocol.Preview(
+            id="3", cell="a", name="df", table=protocol.TablePage(columns=["x"], types=["int64"], rows=[[1]], offset=0)
+        ),
+        {
+            "type": "preview",
+            "id": "3",
+            "cell": "a",
+            "name": "df",
+            "table": {"columns": ["x"], "types": ["int64"], "rows": [[1]], "offset": 0, "total": None},
+        },
+    ),
     (protocol.SetOption(options={"cascade": "off"}), {"type": "set-option", "options": {"cascade": "off"}}),
     (protocol.Welcome(version="1", options={}), {"type": "welcome", "protocol": 1, "version": "1", "options": {}}),
     (
@@ -62,6 +83,10 @@ SAMPLES: list[tuple[protocol.Message, dict[str, Any]]] = [
             "savedMs": 1.5,
             "progress": {"done": 1, "total": 2, "label": "x"},
         },
+    ),
+    (
+        protocol.CellStatuses(items=[protocol.CellStatus(id="a", state="new")]),
+        {"type": "cell-statuses", "items": [{"type": "cell-status", "id": "a", "state": "new"}]},
     ),
     (
         protocol.CellOutputs(id="a", outputs=[{"output_type": "stream"}], execution_count=3),

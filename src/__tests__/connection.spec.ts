@@ -18,7 +18,9 @@ describe('Connection', () => {
     const kernel = new FakeKernel();
     const connection = new Connection(new FakeSession(kernel).context, () => 'a.ipynb');
     await settle();
-    expect(kernel.comm.sent).toEqual([{ type: 'hello', protocol: 1, path: 'a.ipynb' }]);
+    expect(kernel.comm.sent).toEqual([
+      { type: 'hello', protocol: 1, path: 'a.ipynb', batches: true }
+    ]);
     expect(connection.isOpen).toBe(false);
     kernel.comm.say(WELCOME);
     expect(connection.isOpen).toBe(true);

@@ -2,6 +2,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRegistry, Registry } from '../registry';
+import { Rest } from '../rest';
 import { PACKAGE } from '../tokens';
 
 export const notebooks: JupyterFrontEndPlugin<Registry> = {
@@ -10,5 +11,6 @@ export const notebooks: JupyterFrontEndPlugin<Registry> = {
   autoStart: true,
   provides: IRegistry,
   requires: [INotebookTracker],
-  activate: (_: JupyterFrontEnd, tracker: INotebookTracker) => new Registry(tracker)
+  activate: (app: JupyterFrontEnd, tracker: INotebookTracker) =>
+    new Registry(tracker, new Rest(app.serviceManager.serverSettings))
 };

@@ -7,9 +7,12 @@ import { VDomModel, VDomRenderer } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { ITally, NotebookModel } from '../model';
 import { IRegistry, type Registry } from '../registry';
+import type { IStore } from '../rest';
 import { CommandIDs, PACKAGE } from '../tokens';
 import { strataIcon } from '../views/icons';
-import { duration } from '../views/words';
+import { bytes, duration } from '../views/words';
+
+const COLLECT = 'collect';
 
 /** Follows the current notebook's model. */
 class Current extends VDomModel {
@@ -17,6 +20,10 @@ class Current extends VDomModel {
     super();
     _registry.currentChanged.connect(this._onCurrent, this);
     this._onCurrent();
+  }
+
+  get isActive(): boolean {
+    return !!this._model?.isActive;
   }
 
   get tally(): ITally | null {
@@ -80,8 +87,25 @@ class StatusItem extends VDomRenderer<Current> {
   }
 }
 
-function Summary(props: { model: NotebookModel; trans: TranslationBundle }): JSX.Element {
-  const { model, trans } = props;
+interface ISummaryProps {
+  model: NotebookModel;
+  /** Absent where the server does not tell. */
+  store: IStore | null;
+  trans: TranslationBundle;
+}
+
+/** What is told of the store. */
+function storeRows(store: IStore, trans: TranslationBundle): [string, string][] {
+  const share = Math.round((store.size / Math.max(store.limit, 1)) * 100);
+  return [
+    [trans.__('Store'), store.path],
+    [trans.__('Size'), trans.__('%1 of %2 (%3%)', bytes(store.size), bytes(store.limit), share)],
+    [trans.__('Kept runs'), trans.__('%1, %2 pinned', store.entries, store.pins)],
+    ...(store.remote ? [[trans.__('Shared store'), store.remote] as [string, string]] : [])
+  ];
+}
+
+function Summary({ model, store, trans }: ISummaryProps): JSX.Element {
   const tally = model.tally();
   const { cascade, minRuntimeMs } = model.options;
   const rows: [string, string][] = [
@@ -92,7 +116,8 @@ function Summary(props: { model: NotebookModel; trans: TranslationBundle }): JSX
     [trans.__('Time saved'), duration(tally.savedMs)],
     [trans.__('Stale cells above a cell that runs'), String(cascade ?? 'auto')],
     [trans.__('Values kept from'), duration(Number(minRuntimeMs ?? 0))],
-    [trans.__('Kernel'), `Strata ${model.version}`]
+    [trans.__('Kernel'), `Strata ${model.version}`],
+    ...(store ? storeRows(store, trans) : [])
   ];
   return (
     <table className="strata-Summary">
@@ -126,11 +151,22 @@ export const status: JupyterFrontEndPlugin<void> = {
       isEnabled: () => registry.current !== null,
       describedBy: { args: { type: 'object', properties: {} } },
       execute: async () => {
-        const model = registry.current?.model;
-        if (model) {
-          const body = ReactWidget.create(<Summary model={model} trans={trans} />);
-          const title = trans.__('What the cache did here');
-          await showDialog({ title, body, buttons: [Dialog.okButton()] });
+        const bench = registry.current;
+        if (bench) {
+          const store = await registry.rest.store(bench.panel.context.path).catch(() => null);
+          const body = ReactWidget.create(
+            <Summary model={bench.model} store={store} trans={trans} />
+          );
+          const room = Dialog.cancelButton({ label: trans.__('Make Room'), actions: [COLLECT] });
+          const { button } = await showDialog({
+            title: trans.__('What the cache did here'),
+            body,
+            buttons: [...(store ? [room] : []), Dialog.okButton()],
+            defaultButton: store ? 1 : 0
+          });
+          if (button.actions.includes(COLLECT)) {
+            await app.commands.execute(CommandIDs.collectStore);
+          }
         }
       }
     });
@@ -145,7 +181,7 @@ export const status: JupyterFrontEndPlugin<void> = {
         item,
         align: 'middle',
         rank: 5,
-        isActive: () => model.tally !== null,
+        isActive: () => model.isActive,
         activeStateChanged: model.stateChanged
       });
     }

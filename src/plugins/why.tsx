@@ -6,25 +6,33 @@ import {
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
-import { ReactWidget } from '@jupyterlab/ui-components';
+import { ReactWidget, deleteIcon, refreshIcon, runIcon } from '@jupyterlab/ui-components';
+import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
+import { Debouncer } from '@lumino/polling';
 import * as React from 'react';
 import type { NotebookModel } from '../model';
 import type { Inspection } from '../protocol';
-import { IRegistry, type Registry } from '../registry';
+import { IRegistry, saved, type IBench, type Registry } from '../registry';
+import type { IKept } from '../rest';
 import { CommandIDs, PACKAGE } from '../tokens';
-import { whyIcon } from '../views/icons';
+import type { ILook } from '../views/artifacts';
+import { STATE_ICONS, pinIcon, whyIcon } from '../views/icons';
+import { lineage } from '../views/lineage';
 import { namer } from '../views/names';
 import { select } from '../views/navigate';
-import { WhyView } from '../views/why';
+import { PAGE, type ISight } from '../views/preview';
+import { WhyView, type IAction } from '../views/why';
 
 /** Asks the kernel about the selected cell while it is in view. */
 class WhyPanel extends ReactWidget {
   constructor(
     private readonly _registry: Registry,
-    private readonly _trans: TranslationBundle
+    private readonly _trans: TranslationBundle,
+    private readonly _commands: CommandRegistry
   ) {
     super();
+    this._keptLater = new Debouncer(() => this._askKept(), 400);
     this.id = `${PACKAGE}-why`;
     this.addClass('strata-Why');
     this.title.icon = whyIcon;
@@ -60,11 +68,91 @@ class WhyPanel extends ReactWidget {
         label={name(facts.id)}
         findings={bench.model.diagnostics(facts.id).map(item => item.message)}
         inspection={this._inspection?.cell === facts.id ? this._inspection : null}
+        kept={this._kept?.[0] === facts.id ? this._kept[1] : null}
+        lineage={lineage(bench.model.nodes, facts.id)}
+        look={this._look}
+        actions={this._actions(facts.id)}
         name={name}
         trans={this._trans}
         onJump={cell => select(bench.panel, cell)}
+        onLook={(cell, wanted, offset) => void this._lookAt(bench, cell, wanted, offset)}
+        onClose={() => this._show(null)}
       />
     );
+  }
+
+  private _actions(cell: string): IAction[] {
+    const [trans, commands] = [this._trans, this._commands];
+    const act = (command: string) => () =>
+      void commands.execute(command, { cell }).then(() => this._askKept());
+    const pinned = !!this._kept && this._kept[0] === cell && this._kept[1].cell.pinned;
+    const { togglePin, toggleFrozen, clearCell, runForced, runNeeded } = CommandIDs;
+    return [
+      { icon: runIcon, label: trans.__('Run it and what it needs'), act: act(runNeeded) },
+      {
+        icon: refreshIcon,
+        label: trans.__('Run it anew, whatever is cached'),
+        act: act(runForced)
+      },
+      {
+        icon: STATE_ICONS.frozen,
+        label: trans.__('Freeze: keep the answer it gave'),
+        pressed: commands.isToggled(toggleFrozen, { cell }),
+        act: act(toggleFrozen)
+      },
+      {
+        icon: pinIcon,
+        label: pinned
+          ? trans.__('Unpin: let what is kept be collected')
+          : trans.__('Pin: never collect what is kept'),
+        pressed: pinned,
+        act: act(togglePin)
+      },
+      { icon: deleteIcon, label: trans.__('Clear what is kept of it'), act: act(clearCell) }
+    ];
+  }
+
+  /** Look at a value: the kernel shows its own, the server shows files. */
+  private async _lookAt(bench: IBench, cell: string, name: string, offset: number): Promise<void> {
+    const look = { cell, name };
+    const same = this._look?.cell === cell && this._look.name === name;
+    this._show({ ...look, sight: same ? this._look!.sight : null });
+    let sight: ISight;
+    try {
+      if (name.startsWith('file:')) {
+        const path = await saved(bench);
+        const { image, ...rest } = await this._registry.rest.file(path, cell, name, offset, PAGE);
+        const source = image && `data:${image.media_type};base64,${image.base64}`;
+        sight = { ...rest, image: source };
+      } else {
+        const { image, ...rest } = await bench.model.preview(cell, name, offset, PAGE);
+        sight = { ...rest, image: image && `data:image/png;base64,${image}` };
+      }
+    } catch (error) {
+      sight = { reason: (error as Error).message };
+    }
+    if (this._look?.cell === cell && this._look.name === name) {
+      this._show({ ...look, sight });
+    }
+  }
+
+  private _show(look: ILook | null): void {
+    this._look = look;
+    this.update();
+  }
+
+  /** Ask the server what is kept: it reads the notebook on the disk, so it is not asked at every turn. */
+  private async _askKept(): Promise<void> {
+    const [bench, cell] = [this._registry.current, this._registry.currentCell];
+    if (!this.isVisible || !bench || !cell) {
+      return;
+    }
+    try {
+      this._kept = [cell, await this._registry.rest.kept(bench.panel.context.path, cell)];
+    } catch {
+      this._kept = null; // a cell that was never saved
+    }
+    this.update();
   }
 
   private _follow(): void {
@@ -87,20 +175,30 @@ class WhyPanel extends ReactWidget {
     if (!this.isVisible) {
       return;
     }
-    this.update();
     const id = this._registry.currentCell;
+    if (id !== this._asked) {
+      this._asked = id;
+      this._look = null;
+    }
+    this.update();
     if (id && this._model?.isActive) {
       this._model.inspect(id).then(
         inspection => {
           this._inspection = inspection;
           this.update();
+          void this._keptLater.invoke().catch(() => undefined);
         },
         () => undefined // the kernel went away, and with it what was shown
       );
     }
   }
 
+  private _asked: string | null = null;
   private _inspection: Inspection | null = null;
+  /** A cell and what is kept of it. */
+  private _kept: [string, IKept] | null = null;
+  private readonly _keptLater: Debouncer;
+  private _look: ILook | null = null;
   private _model: NotebookModel | null = null;
 }
 
@@ -118,7 +216,7 @@ export const why: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null
   ) => {
     const trans = (translator ?? nullTranslator).load(PACKAGE);
-    const panel = new WhyPanel(registry, trans);
+    const panel = new WhyPanel(registry, trans, app.commands);
     app.shell.add(panel, 'right', { rank: 800, type: 'Strata' });
     restorer?.add(panel, panel.id);
     app.commands.addCommand(CommandIDs.showWhy, {

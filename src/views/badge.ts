@@ -4,7 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDisposable } from '@lumino/disposable';
 import type { NotebookModel } from '../model';
 import { STALE, type State } from '../tokens';
-import { STATE_ICONS } from './icons';
+import { drawing } from './icons';
 import { badge, reason, sentence } from './words';
 
 /** How often a running cell's time is told anew, in milliseconds. */
@@ -32,6 +32,14 @@ export class Badge implements IDisposable {
     this._node.addEventListener('click', () => _options.onClick(_options.cell));
     // A press must not take the focus out of an editor that is being typed in.
     this._node.addEventListener('mousedown', event => event.preventDefault());
+    // Hundreds of explanations change with one edit, and nobody looks at more than one.
+    for (const [begin, end] of [
+      ['pointerenter', 'pointerleave'],
+      ['focus', 'blur']
+    ]) {
+      this._node.addEventListener(begin, () => this._explain());
+      this._node.addEventListener(end, () => this._node.removeAttribute('title'));
+    }
     const { cell } = _options;
     void cell.ready.then(() => {
       if (!this._isDisposed) {
@@ -62,28 +70,38 @@ export class Badge implements IDisposable {
     if (!facts) {
       return;
     }
-    const { place } = this._options;
     const text = badge(facts, Date.now(), trans);
-    const words = [
-      sentence(facts, trans),
-      ...facts.reasons.map(item => reason(item, facts.id, place)),
-      ...model.diagnostics(facts.id).map(item => item.message)
-    ];
     if (facts.state !== this._state) {
       this._state = facts.state;
       this._node.dataset.state = facts.state;
-      this._icon.replaceChildren(STATE_ICONS[facts.state]?.element({ tag: 'span' }) ?? '');
+      this._icon.replaceChildren(drawing(facts.state));
     }
     this._node.classList.toggle('strata-mod-findings', model.diagnostics(facts.id).length > 0);
     this._text.textContent = text;
-    this._node.title = [...new Set(words)].join('\n');
     this._node.setAttribute('aria-label', trans.__('Strata: %1. Show why.', text));
+    if (this._node.title) {
+      this._explain();
+    }
   }
 
   dispose(): void {
     this._isDisposed = true;
     this._tick(null);
     this._node.remove();
+  }
+
+  /** Say in words, to the pointer and to screen readers, what the state means and why it is so. */
+  private _explain(): void {
+    const { cell, model, place, trans } = this._options;
+    const facts = cell.isDisposed ? null : model.cell(cell.model.id);
+    if (facts) {
+      const words = [
+        sentence(facts, trans),
+        ...facts.reasons.map(item => reason(item, facts.id, place)),
+        ...model.diagnostics(facts.id).map(item => item.message)
+      ];
+      this._node.title = [...new Set(words)].join('\n');
+    }
   }
 
   /** The clock runs only while the cell does. */

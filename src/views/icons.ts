@@ -35,6 +35,20 @@ export const STATE_ICONS: Record<State, LabIcon> = {
   interrupted: icon('interrupted', '<path d="M5.5 4v8M10.5 4v8"/>')
 };
 
+const drawings = new Map<State, SVGElement>();
+
+/** Return the drawing of a state as a node of its own; only the first one is parsed. */
+export function drawing(state: State): Node {
+  let found = drawings.get(state);
+  if (!found) {
+    const { svgstr } = STATE_ICONS[state] ?? STATE_ICONS.new;
+    found = new DOMParser().parseFromString(svgstr, 'image/svg+xml')
+      .documentElement as unknown as SVGElement;
+    drawings.set(state, found);
+  }
+  return document.importNode(found, true);
+}
+
 /** The mark of everything that is ours: layers. */
 export const strataIcon = icon(
   'strata',
@@ -49,6 +63,11 @@ export const graphIcon = icon(
 export const runStaleIcon = icon(
   'run-stale',
   '<path d="M12.8 8.500a5 5 0 1 1-1.4-4M12 1.800v3H9"/><path d="M6.8 6.200v4.200L10 8.300z" fill="currentColor" stroke-width="1"/>'
+);
+
+export const pinIcon = icon(
+  'pin',
+  '<path d="M5.5 2.300h5M6.300 2.300v4.200L4.200 9h7.600L9.700 6.500V2.300M8 9v5"/>'
 );
 
 export const minusIcon = icon('minus', '<path d="M3 8h10"/>');

@@ -1,10 +1,14 @@
 /** Why the selected cell is in its state: what was decided last, what differed, what goes in and what comes out. */
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { ToolbarButtonComponent, type LabIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { ICellFacts } from '../model';
 import type { Inspection } from '../protocol';
+import type { IKept, IPlace } from '../rest';
+import { Artifacts, parsed, type ILook, type IRow } from './artifacts';
 import { STATE_ICONS } from './icons';
-import { badge, bytes, sentence } from './words';
+import { Lineage, type IStep } from './lineage';
+import { badge, bytes, sentence, when } from './words';
 
 /** Names that share state, as a cell left them. */
 interface IUnit {
@@ -13,6 +17,8 @@ interface IUnit {
   summary: Record<string, string>;
   bytes: number | null;
   kind: string;
+  /** Why it is not kept. */
+  reason?: string | null;
 }
 
 /** What the kernel says of a cell; every part may be absent in another version. */
@@ -24,18 +30,30 @@ interface IDetails {
   facts?: { kind: string; name: string }[];
 }
 
+/** Something that can be done with the cell. */
+export interface IAction {
+  icon: LabIcon;
+  label: string;
+  pressed?: boolean;
+  enabled?: boolean;
+  act: () => void;
+}
+
 export interface IWhyProps {
   facts: ICellFacts;
   label: string;
   findings: readonly string[];
   inspection: Inspection | null;
+  kept: IKept | null;
+  lineage: IStep[];
+  look: ILook | null;
+  actions: IAction[];
   name: (id: string) => string;
   trans: TranslationBundle;
   onJump: (id: string) => void;
+  onLook: (cell: string, name: string, offset: number) => void;
+  onClose: () => void;
 }
-
-/** Versions are long, and their beginnings tell them apart. */
-const short = (version: string) => version.slice(0, 8);
 
 /** Return the reasons in the kernel's text: the lines that it lists. */
 export function reasons(text: string): string[] {
@@ -60,61 +78,68 @@ function Section(props: { title: string; children: React.ReactNode }): JSX.Eleme
   );
 }
 
-function Inputs({ details, name, trans, onJump }: IWhyProps & { details: IDetails }): JSX.Element {
-  return (
-    <table className="strata-Why-table">
-      <tbody>
-        {details.inputs!.map(input => (
-          <tr key={input.name}>
-            <th scope="row">{input.name}</th>
-            <td>{input.summary}</td>
-            <td>
-              <button
-                className="strata-Link"
-                onClick={() => onJump(input.cell)}
-                title={trans.__('Go to the cell that makes it')}
-              >
-                {name(input.cell)}
-              </button>
-            </td>
-            <td className="strata-Why-version" title={input.version}>
-              {short(input.version)}
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+function inputs(details: IDetails): IRow[] {
+  return (details.inputs ?? []).map(({ name, summary, version, cell }) => {
+    return { name, summary: parsed(summary), version, cell };
+  });
+}
+
+/** The names and the files that a run left. */
+function outputs(details: IDetails, kept: IKept | null, trans: TranslationBundle): IRow[] {
+  const names = (details.outputs ?? []).flatMap(unit =>
+    unit.names
+      .filter(name => !name.includes(':'))
+      .map((name, i) => ({
+        name,
+        summary: parsed(unit.summary[name] ?? unit.kind, i === 0 ? unit.bytes : null),
+        version: unit.version,
+        note: [
+          ...(unit.reason ? [trans.__('made again when it is needed: %1', unit.reason)] : []),
+          ...(unit.names.length > 1
+            ? [trans.__('shares state with %1', unit.names.filter(n => n !== name).join(', '))]
+            : [])
+        ].join(' · ')
+      }))
   );
+  const files = (kept?.artifacts ?? []).filter(artifact => artifact.kind === 'file');
+  return [
+    ...names,
+    ...files.map(({ name, type, size, version }) => {
+      const summary = { type: type || trans.__('file'), shape: '', size: size ? bytes(size) : '' };
+      return { name, summary, version };
+    })
+  ];
 }
 
-/** What a unit takes in the store, where its summary does not say so already. */
-function kept(unit: IUnit, place: number, trans: TranslationBundle): string {
-  if (unit.bytes === null) {
-    return trans.__('not kept');
+/** Say where what is kept lies, and how much it is. */
+export function stored(kept: IKept, trans: TranslationBundle): string[] {
+  const words: Record<IPlace['where'], string> = {
+    local: trans.__('on this machine'),
+    remote: trans.__('in the shared store'),
+    manifest: trans.__('in the record itself'),
+    missing: trans.__('missing')
+  };
+  const sizes = new Map<IPlace['where'], number>();
+  for (const { where, size } of kept.artifacts.flatMap(artifact => artifact.stored)) {
+    sizes.set(where, (sizes.get(where) ?? 0) + size);
   }
-  return unit.names.length > 1 && place === 0 ? bytes(unit.bytes) : '';
+  return [...sizes].map(([where, size]) => `${bytes(size)} ${words[where]}`);
 }
 
-function Outputs({ details, trans }: { details: IDetails; trans: TranslationBundle }): JSX.Element {
+function Kept({ details, kept, trans }: IWhyProps & { details: IDetails }): JSX.Element {
+  const made = details.created ? when(details.created * 1000, Date.now()) : '';
+  const places = kept?.key === details.key ? stored(kept!, trans) : [];
   return (
-    <table className="strata-Why-table">
-      <tbody>
-        {details.outputs!.flatMap(unit =>
-          unit.names
-            .filter(output => !output.includes(':'))
-            .map((output, i) => (
-              <tr key={output}>
-                <th scope="row">{output}</th>
-                <td>{unit.summary[output] ?? unit.kind}</td>
-                <td>{kept(unit, i, trans)}</td>
-                <td className="strata-Why-version" title={unit.version}>
-                  {short(unit.version)}
-                </td>
-              </tr>
-            ))
-        )}
-      </tbody>
-    </table>
+    <>
+      <p>
+        {[...places, made && trans.__('since %1', made), kept?.cell.pinned && trans.__('pinned')]
+          .filter(Boolean)
+          .join(' · ')}
+      </p>
+      <p className="strata-Why-version" title={details.key ?? ''}>
+        {details.key!.slice(0, 24)}
+      </p>
+    </>
   );
 }
 
@@ -148,10 +173,29 @@ function World({ details, trans }: { details: IDetails; trans: TranslationBundle
   );
 }
 
+/** What can be done with the cell. */
+function Actions({ actions, trans }: IWhyProps): JSX.Element {
+  return (
+    <div className="strata-Why-actions" role="toolbar" aria-label={trans.__('Cell')}>
+      {actions.map(({ icon, label: tooltip, pressed, enabled = true, act }) => (
+        <ToolbarButtonComponent
+          key={tooltip}
+          icon={icon}
+          tooltip={tooltip}
+          pressed={pressed}
+          enabled={enabled}
+          onClick={act}
+        />
+      ))}
+    </div>
+  );
+}
+
 /** Everything about one cell. */
 export function WhyView(props: IWhyProps): JSX.Element {
-  const { facts, label, findings, inspection, trans } = props;
+  const { facts, label, findings, inspection, kept, lineage, trans } = props;
   const details = (inspection?.details ?? {}) as IDetails;
+  const left = outputs(details, kept, trans);
   const Icon = STATE_ICONS[facts.state];
   const text = inspection?.text ?? '';
   const why = [
@@ -164,6 +208,7 @@ export function WhyView(props: IWhyProps): JSX.Element {
         <h2>{label}</h2>
         <span className="strata-Why-state">{badge(facts, Date.now(), trans)}</span>
       </header>
+      <Actions {...props} />
       <p>{sentence(facts, trans)}</p>
       {findings.map(finding => (
         <p key={finding} className="strata-Why-finding">
@@ -188,12 +233,22 @@ export function WhyView(props: IWhyProps): JSX.Element {
       )}
       {!!details.inputs?.length && (
         <Section title={trans.__('Inputs')}>
-          <Inputs {...props} details={details} />
+          <Artifacts
+            {...props}
+            caption={trans.__('Inputs')}
+            self={facts.id}
+            rows={inputs(details)}
+          />
         </Section>
       )}
-      {!!details.outputs?.length && (
+      {left.length > 0 && (
         <Section title={trans.__('Outputs')}>
-          <Outputs details={details} trans={trans} />
+          <Artifacts {...props} caption={trans.__('Outputs')} self={facts.id} rows={left} />
+        </Section>
+      )}
+      {lineage.length > 0 && (
+        <Section title={trans.__('Lineage')}>
+          <Lineage {...props} steps={lineage} />
         </Section>
       )}
       {!!details.facts?.length && (
@@ -202,11 +257,8 @@ export function WhyView(props: IWhyProps): JSX.Element {
         </Section>
       )}
       {details.key && (
-        <Section title={trans.__('Kept under')}>
-          <p className="strata-Why-version" title={details.key}>
-            {details.key.slice(0, 16)}
-            {details.created ? ` · ${new Date(details.created * 1000).toLocaleString()}` : ''}
-          </p>
+        <Section title={trans.__('Kept')}>
+          <Kept {...props} details={details} />
         </Section>
       )}
     </div>

@@ -28,6 +28,16 @@ export function duration(ms: number): string {
   return rest ? `${Math.floor(minutes / 60)} h ${rest} min` : `${Math.floor(minutes / 60)} h`;
 }
 
+/** Return a moment as people say it: the time today, else the day. */
+export function when(at: number, now: number): string {
+  const [then, today] = [new Date(at), new Date(now)];
+  if (then.toDateString() === today.toDateString()) {
+    return then.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+  }
+  const year = then.getFullYear() === today.getFullYear() ? undefined : 'numeric';
+  return then.toLocaleDateString(undefined, { day: 'numeric', month: 'short', year });
+}
+
 /** Return a size in bytes as people say it. */
 export function bytes(size: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
@@ -36,9 +46,20 @@ export function bytes(size: number): string {
   return `${power && value < 100 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
 }
 
+/** Translations are looked up once: a long notebook asks for hundreds of words after an edit. */
+const known = new WeakMap<TranslationBundle, Record<State, string>>();
+
 /** The state in a word or two. */
 export function word(state: State, trans: TranslationBundle): string {
-  const words: Record<State, string> = {
+  let words = known.get(trans);
+  if (!words) {
+    known.set(trans, (words = translated(trans)));
+  }
+  return words[state] ?? state;
+}
+
+function translated(trans: TranslationBundle): Record<State, string> {
+  return {
     new: trans.__('not run'),
     fresh: trans.__('ran'),
     served: trans.__('served'),
@@ -55,7 +76,6 @@ export function word(state: State, trans: TranslationBundle): string {
     failed: trans.__('failed'),
     interrupted: trans.__('interrupted')
   };
-  return words[state] ?? state;
 }
 
 /** What the state means, in a sentence. */
@@ -84,7 +104,7 @@ export function sentence(facts: ICellFacts, trans: TranslationBundle): string {
 
 /** The text of a badge: the state, and the one number that matters in it. */
 export function badge(facts: ICellFacts, now: number, trans: TranslationBundle): string {
-  const { state, runMs, savedMs, worker, progress, began } = facts;
+  const { state, runMs, ranAt, savedMs, worker, progress, began } = facts;
   const base = word(state, trans);
   const number = (ms: number | null) => (ms === null ? base : `${base} · ${duration(ms)}`);
   switch (state) {
@@ -98,6 +118,8 @@ export function badge(facts: ICellFacts, now: number, trans: TranslationBundle):
         return `${base} · ${progress.done}/${progress.total}`;
       }
       return began !== null && now - began >= 1000 ? number(now - began) : base;
+    case 'frozen':
+      return ranAt === null ? base : trans.__('frozen since %1', when(ranAt, now));
     case 'dispatching':
       return worker ? `${base} → ${worker}` : base;
     default:

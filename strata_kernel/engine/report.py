@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from strata_kernel.domain.analysis import Analysis
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Unit
 from strata_kernel.domain.state import hidden
@@ -43,21 +45,69 @@ def _not_served(entry: Entry, last: Outcome | None) -> tuple[State, tuple[Reason
     return ("edited" if edited else "stale"), entry.reasons
 
 
-def graph(entries: list[Entry]) -> list[Node]:
-    """Return the cells with the names they read and write, and the cells that these reads come from."""
-    nodes = []
+def blocked(entries: list[Entry], sound: Mapping[str, Analysis] = MappingProxyType({})) -> dict[str, list[Reason]]:
+    """Return, by cell, why it cannot be made: a cell that it needs failed, or cannot be made either.
+
+    `sound` are earlier analyses, by cell, of cells that cannot be read at the moment.
+    """
+    held: dict[str, str] = {}
+    found: dict[str, list[Reason]] = {}
     for entry in entries:
+        cell_id = entry.reading.cell.id
+        analysis = _readable(entry, sound)
         slots = entry.closure.slots if entry.closure else {}
-        upstream = {s.by for n, s in slots.items() if s is not None and not hidden(n)}
-        upstream |= {s.by for n, s in slots.items() if s is not None and n.startswith("proc:after:")}
-        units = entry.manifest.units if entry.manifest else ()
-        writes = {n for u in units for n in u.names if not hidden(n)} or set(entry.reading.analysis.stores)
+        # One that was run all the same fails for want of them: that is no fault of its own.
+        lacking = sorted(n for n in held if n in slots and not hidden(n))
+        if lacking:
+            found[cell_id] = [Reason("blocked", f"`{n}` could not be made", cell=held[n], name=n) for n in lacking]
+        elif not _failed(entry):
+            for name in _written(entry):
+                held.pop(name, None)
+            continue
+        held |= dict.fromkeys(analysis.stores | analysis.mutates | analysis.deletes, cell_id)
+    return found
+
+
+def _failed(entry: Entry) -> bool:
+    return entry.error is not None or entry.reading.analysis.error is not None
+
+
+def _readable(entry: Entry, sound: Mapping[str, Analysis]) -> Analysis:
+    analysis = entry.reading.analysis
+    return analysis if analysis.error is None else sound.get(entry.reading.cell.id, analysis)
+
+
+def _written(entry: Entry) -> set[str]:
+    units = entry.manifest.units if entry.manifest else ()
+    return {n for u in units for n in u.names if not hidden(n)} or set(entry.reading.analysis.stores)
+
+
+def graph(entries: list[Entry], sound: Mapping[str, Analysis] = MappingProxyType({})) -> list[Node]:
+    """Return the cells with the names they read and write, and the cells that these reads come from.
+
+    What a cell that failed would have written comes from it all the same. `sound` is that of `blocked`.
+    """
+    nodes = []
+    #: Names that stand otherwise in the states, or not at all, because their cell failed.
+    unmade: dict[str, str] = {}
+    for entry in entries:
+        cell_id, analysis = entry.reading.cell.id, _readable(entry, sound)
+        slots = entry.closure.slots if entry.closure else {n: entry.before.get(n) for n in analysis.reads}
+        sources = {n: s.by for n, s in slots.items() if s is not None}
+        sources |= {n: unmade[n] for n in slots if n in unmade}
+        upstream = {by for n, by in sources.items() if not hidden(n) or n.startswith("proc:after:")}
+        failed = _failed(entry)
+        writes = set(analysis.stores) if failed else _written(entry)
+        for name in writes | analysis.deletes:
+            unmade.pop(name, None)
+        if failed:
+            unmade |= dict.fromkeys(writes | analysis.mutates, cell_id)
         nodes.append(
             Node(
-                id=entry.reading.cell.id,
+                id=cell_id,
                 label=entry.reading.label,
                 kind=entry.reading.kind,
-                reads=sorted(n for n, s in slots.items() if s is not None and not hidden(n)),
+                reads=sorted(n for n in sources if not hidden(n)),
                 writes=sorted(writes),
                 upstream=sorted(upstream),
             )
@@ -86,8 +136,8 @@ def plan(
     return steps
 
 
-def why(entry: Entry, last: Outcome | None = None) -> str:
-    """Explain the last decision on a cell in words."""
+def why(entry: Entry, last: Outcome | None = None, lacking: Sequence[Reason] = ()) -> str:
+    """Explain the last decision on a cell in words; `lacking` is why it is blocked."""
     lines = []
     if isinstance(last, Restored):
         lines.append(f"served; the run took {last.manifest.seconds:.3g} s")
@@ -95,7 +145,7 @@ def why(entry: Entry, last: Outcome | None = None) -> str:
         lines.append(f"ran in {last.manifest.seconds:.3g} s")
     elif isinstance(last, Failed):
         lines.append(f"failed: {last.error[0]}: {last.error[1]}")
-    now, reasons = state(entry, last)
+    now, reasons = ("blocked", tuple(lacking)) if lacking else state(entry, last)
     lines.append(f"now: {now}")
     lines += [f"  - {r.text}" + (f" (in {r.cell})" if r.cell else "") for r in (*entry.reasons, *reasons)]
     if entry.manifest is not None:
@@ -131,7 +181,14 @@ def details(entry: Entry) -> dict[str, Any]:
             if s is not None and not hidden(n)
         ],
         "outputs": [
-            {"names": list(u.names), "version": u.version, "summary": u.summary, "bytes": _size(u), "kind": u.kind}
+            {
+                "names": list(u.names),
+                "version": u.version,
+                "summary": u.summary,
+                "bytes": _size(u),
+                "kind": u.kind,
+                "reason": u.reason.text if u.reason else None,
+            }
             for u in units
             if not all(hidden(n) for n in u.names)
         ],

@@ -72,6 +72,7 @@ class Bridge:
         self.warnings: list[str] = []
         #: The cell that the client is waiting for.
         self.target = ""
+        self._forgotten: set[str] = set()
         self._ran: dict[str, tuple[Reason, ...]] = {}
         self._closing = threading.Lock()
         self._closed = False
@@ -107,12 +108,21 @@ class Bridge:
             self.refresh.discard(cell.id)
         self.last[cell.id] = outcome
         self.recent = cell.id
+        self.view.forgotten.discard(cell.id)
         saving = isinstance(outcome, Completed) and not any(r.code in NOT_PUBLISHED for r in outcome.manifest.reasons)
         self.frontends.ran(cell.id, outcome, saving=saving)
         return outcome
 
+    def forget(self, cells: Iterable[str]) -> None:
+        """Take nothing that is known of these cells for granted any more: their runs are gone from the store."""
+        with self.order.lock:
+            self._forgotten.update(cells)
+            self.view.forgotten.update(cells)
+
     def _take(self) -> None:
         """Give the session the document as it is now; in between its runs, it holds still."""
+        while self._forgotten:
+            self.session.entries.pop(self._forgotten.pop(), None)
         if not self.order.changed:
             return
         self.order.changed = False
@@ -135,6 +145,7 @@ class Bridge:
             entry = self.session.entries.get(other)
             if other == cell_id or entry is None:
                 continue
+            self.view.forgotten.discard(other)
             if entry.manifest is not None:
                 self.last[other] = Completed(entry, entry.manifest, reasons)
             elif entry.error is not None:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from strata_kernel import __version__, protocol
 from strata_kernel.engine import report
+from strata_kernel.engine.session import Entry
 from strata_kernel.kernel.follow import Follower
 from strata_kernel.kernel.observe import active
+from strata_kernel.kernel.preview import preview
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.bridge import Bridge
@@ -25,8 +27,12 @@ class Frontends(Follower):
         # ipykernel 7.4 would answer where the last message came from: the main thread, which a cell may occupy.
         comm._reply_subshell_for = lambda data, default: default
         comm.on_msg(lambda m: self._received(comm, m["content"]["data"]))
-        comm.on_close(lambda m: self.comms.pop(comm.comm_id, None))
+        comm.on_close(lambda m: self._closed(comm.comm_id))
         self._received(comm, message["content"].get("data", {}))
+
+    def _closed(self, name: str) -> None:
+        self.comms.pop(name, None)
+        self.batches.discard(name)
 
     def _received(self, comm: Any, data: dict[str, Any]) -> None:
         with active.exempt():
@@ -38,7 +44,9 @@ class Frontends(Follower):
     def _answer(self, comm: Any, data: dict[str, Any]) -> None:
         # A message that this version does not understand is a newer frontend's business.
         match protocol.decode(data):
-            case protocol.Hello():
+            case protocol.Hello() as message:
+                if message.batches:
+                    self.batches.add(comm.comm_id)
                 self._post(comm, protocol.Welcome(version=__version__, options=self._options()))
                 self.changed()
             case protocol.Document() as message:
@@ -57,6 +65,13 @@ class Frontends(Follower):
                 self._post(comm, protocol.Plan(id=message.id, steps=steps))
             case protocol.RequestInspect() as message:
                 self._post(comm, self._inspect(message))
+            case protocol.RequestPreview() as message:
+                self._preview(comm, message)
+            case protocol.Refresh() as message:
+                self.bridge.refresh.update(message.cells)
+            case protocol.Forget() as message:
+                self.bridge.forget(message.cells)
+                self.revised()
             case protocol.SetOption() as message:
                 self._set(message.options)
 
@@ -65,7 +80,7 @@ class Frontends(Follower):
 
     def _revise(self, revision: int) -> None:
         self.revision = revision
-        self.changed()
+        self.revised()
 
     def _options(self) -> dict[str, Any]:
         options = self.bridge.pipeline.options
@@ -95,6 +110,23 @@ class Frontends(Follower):
         return protocol.Inspection(
             id=message.id, cell=cell, name=message.name, text=text, details=report.details(entry)
         )
+
+    def _preview(self, comm: Any, message: protocol.RequestPreview) -> None:
+        def answer(entry: Entry | None) -> None:
+            if self.bridge.host.running:
+                text = "a cell is running: look again when it has ended"
+                shown = protocol.Preview(id=message.id, cell=message.cell, name=message.name, reason=text)
+            else:
+                with active.exempt():
+                    shown = preview(self.bridge, message, entry)
+            self._write(comm, protocol.encode(shown), None)
+
+        entry = self.bridge.view.find(message.cell)
+        if self.bridge.host.running:
+            answer(entry)
+        else:
+            # Values belong to the main thread.
+            self.bridge.kernel.io_loop.asyncio_loop.call_soon_threadsafe(answer, entry)
 
     def _post(self, comm: Any, message: protocol.Message) -> None:
         self._write(comm, protocol.encode(message), self.bridge.kernel.get_parent())

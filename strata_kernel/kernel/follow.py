@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import threading
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,6 @@ from strata_kernel import protocol
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.checks import check
 from strata_kernel.domain.diagnostic import Diagnostic
-from strata_kernel.engine import report
 from strata_kernel.engine.pipeline import Outcome, Restored
 from strata_kernel.engine.session import Entry
 from strata_kernel.kernel.observe import active
@@ -21,8 +21,10 @@ from strata_kernel.kernel.observe import active
 if TYPE_CHECKING:
     from strata_kernel.kernel.bridge import Bridge
 
-#: What changed within so many seconds is told at once: the state of the whole document, and that of one cell.
+#: What changed within so many seconds is told at once: the state of the whole document while cells run one after
+#: another, or after an edit, which the frontend has let settle already; and the state of one cell.
 QUIET = 0.05
+EDITED = 0.005
 SOON = 0.01
 
 
@@ -32,6 +34,8 @@ class Follower:
     def __init__(self, bridge: Bridge) -> None:
         self.bridge = bridge
         self.comms: dict[str, Any] = {}
+        #: The comms whose frontends take many states in one message.
+        self.batches: set[str] = set()
         self.revision = 0
         self._lock = threading.RLock()
         #: The last of each message by its kind and cell: only what differs is sent.
@@ -73,7 +77,8 @@ class Follower:
             return
         hit = isinstance(outcome, Restored)
         saved = outcome.manifest.seconds * 1000 if isinstance(outcome, Restored) else None
-        final = msgspec.structs.replace(self._state(outcome.entry), hit=hit, saved_ms=saved)
+        status = self._status(outcome.entry, *self.bridge.view.state(outcome.entry))
+        final = msgspec.structs.replace(status, hit=hit, saved_ms=saved)
         key = outcome.entry.manifest.key if saving and self._saves and outcome.entry.manifest else None
         with self._lock:
             if key is None or key in self._stored:
@@ -106,6 +111,11 @@ class Follower:
         if self.comms:
             self._put("changed")
 
+    def revised(self) -> None:
+        """Tell the same at once: somebody has edited the document and looks at it."""
+        if self.comms:
+            self._put("revised")
+
     def close(self) -> None:
         """End the thread that tells."""
         if self._thread is not None and self._thread is not threading.current_thread():
@@ -121,10 +131,10 @@ class Follower:
 
     def _follow(self) -> None:
         active.exempt_thread()
-        due = False
+        due: float | None = None
         while True:
-            if not self._woken.wait(QUIET if due else None):
-                due = False
+            if not self._woken.wait(due):
+                due = None
                 self._guarded()
                 continue
             # What a cell is for less than a moment nobody sees, and telling it would hold up the cell.
@@ -140,9 +150,8 @@ class Follower:
                     held.pop(word.id, None)
                     held[word.id] = word
                 else:
-                    due = True
-            for status in held.values():
-                self._tell(status)
+                    due = EDITED if word == "revised" else QUIET
+            self._tell(held.values())
 
     def _guarded(self) -> None:
         try:
@@ -155,25 +164,29 @@ class Follower:
             return
         revision = self.revision
         entries = self.bridge.view.entries(lambda: self.bridge.pause(0.5))
-        graph = protocol.encode(protocol.Graph(revision=revision, cells=report.graph(entries)))
+        graph = protocol.encode(protocol.Graph(revision=revision, cells=self.bridge.view.graph(entries)))
         if graph != self._graph:
             self._graph = graph
             self.send(graph)
         current = set(self.bridge.host.running)
         unsettled = {status.id for status in list(self._saving.values())}
         items = self._findings(entries)
+        moving = {*current, *unsettled, self.bridge.target}
+        settled = [e for e in entries if e.reading.cell.id not in moving]
+        self._tell([self._status(e, *self.bridge.view.standing(e)) for e in settled])
         for entry in entries:
             cell_id = entry.reading.cell.id
-            if cell_id not in current | unsettled and cell_id != self.bridge.target:
-                self._tell(self._state(entry))
             found = items.get(cell_id, [])
             if found or ("diagnostics", cell_id) in self._sent:
                 self._once("diagnostics", cell_id, protocol.encode(protocol.Diagnostics(id=cell_id, items=found)))
 
-    def _state(self, entry: Entry) -> protocol.CellStatus:
-        state, reasons = self.bridge.view.state(entry)
-        took = entry.manifest.seconds * 1000 if entry.manifest else None
-        return protocol.CellStatus(id=entry.reading.cell.id, state=state, reasons=list(reasons), run_ms=took)  # type: ignore[arg-type]
+    @staticmethod
+    def _status(entry: Entry, state: str, reasons: tuple[Reason, ...]) -> protocol.CellStatus:
+        plain = protocol.CellStatus(id=entry.reading.cell.id, state=state, reasons=list(reasons))  # type: ignore[arg-type]
+        if entry.manifest is None:
+            return plain
+        took, at = entry.manifest.seconds * 1000, entry.manifest.created * 1000
+        return msgspec.structs.replace(plain, run_ms=took, ran_at=round(at) or None)
 
     def _findings(self, entries: list[Entry]) -> dict[str, list[Diagnostic]]:
         settings = self.bridge.parts.settings
@@ -189,13 +202,26 @@ class Follower:
             found.setdefault(item.cell or "", []).append(item)
         return found
 
-    def _tell(self, status: protocol.CellStatus) -> None:
+    def _tell(self, statuses: Iterable[protocol.CellStatus]) -> None:
+        news = [data for status in statuses if (data := self._news(status)) is not None]
+        if not news:
+            return
+        together = news if len(news) == 1 else [{"type": "cell-statuses", "items": news}]
+        for name, comm in list(self.comms.items()):
+            for data in together if name in self.batches else news:
+                self._write(comm, data, None)
+
+    def _news(self, status: protocol.CellStatus) -> dict[str, Any] | None:
+        """Return what is to be said of the state, None when that was said before."""
         data = protocol.encode(status)
-        before = self._sent.get(("status", status.id), {})
-        said = {k: v for k, v in before.items() if k not in ("hit", "savedMs")}
-        if status.hit is None and said == data:
-            return  # what a refresh finds says less than what was said after the run
-        self._once("status", status.id, data)
+        with self._lock:
+            before = self._sent.get(("status", status.id), {})
+            said = {k: v for k, v in before.items() if k not in ("hit", "savedMs")}
+            # What a refresh finds says less than what was said after the run.
+            if before == data or (status.hit is None and said == data):
+                return None
+            self._sent["status", status.id] = data
+        return data
 
     def _once(self, kind: str, cell_id: str, data: dict[str, Any]) -> None:
         with self._lock:

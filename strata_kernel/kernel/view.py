@@ -6,6 +6,7 @@ import copy
 import threading
 from collections.abc import Callable, Mapping
 
+from strata_kernel.domain.analysis import Analysis
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.state import State, hidden
 from strata_kernel.engine import report
@@ -15,6 +16,7 @@ from strata_kernel.engine.session import Entry, Session
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe import active
 from strata_kernel.kernel.order import Order
+from strata_kernel.protocol import Node
 
 
 class View:
@@ -23,6 +25,11 @@ class View:
     def __init__(self, session: Session, main: Session, order: Order, last: Mapping[str, Outcome]) -> None:
         self._session, self._main, self._order, self.last = session, main, order, last
         self._lock = threading.RLock()
+        #: The last analysis of each cell that could be read: half-typed code keeps its place in the graph.
+        self._sound: dict[str, Analysis] = {}
+        self._blocked: dict[str, list[Reason]] = {}
+        #: Cells whose runs were removed from the store and that have not run since.
+        self.forgotten: set[str] = set()
 
     def entries(self, pause: Callable[[], None] = lambda: None) -> list[Entry]:
         """Return what stands for each cell now; `pause` is called between two of them."""
@@ -30,6 +37,9 @@ class View:
             with self._order.lock:
                 cells = self._order.choice().standing
             session, live = self._session, dict(self._main.entries)
+            for cell_id in set(self.forgotten):
+                live.pop(cell_id, None)
+                session.entries.pop(cell_id, None)
             # Copies: the session adjusts entries in place while it walks.
             ran = {i: copy.copy(e) for i, e in live.items() if e.manifest is not None or e.error is not None}
             session.entries = {c.id: e for c in cells if (e := ran.get(c.id) or session.entries.get(c.id))}
@@ -41,10 +51,26 @@ class View:
                 pause()
                 found.append(session.current(cell, state))
                 state = found[-1].after
+            self._note(found)
             return found
 
+    def _note(self, entries: list[Entry]) -> None:
+        readings = [e.reading for e in entries]
+        kept = {r.cell.id: self._sound.get(r.cell.id) if r.analysis.error else r.analysis for r in readings}
+        self._sound = {i: a for i, a in kept.items() if a is not None}
+        self._blocked = report.blocked(entries, self._sound)
+
+    def graph(self, entries: list[Entry]) -> list[Node]:
+        """Return the nodes of the graph of these entries."""
+        return report.graph(entries, self._sound)
+
+    def standing(self, entry: Entry) -> tuple[str, tuple[Reason, ...]]:
+        """Return the state of a cell among the others, as they were last looked at, and the reasons."""
+        lacking = self._blocked.get(entry.reading.cell.id)
+        return ("blocked", tuple(lacking)) if lacking else self.state(entry)
+
     def state(self, entry: Entry) -> tuple[str, tuple[Reason, ...]]:
-        """Return the state of a cell as its badge shows it, and the reasons."""
+        """Return the state of a cell by itself, and the reasons."""
         if entry.error is not None and entry.error[0] in NAMES:
             return "interrupted", entry.reasons
         return report.state(entry, self.last.get(entry.reading.cell.id))
@@ -73,7 +99,7 @@ class View:
         cell_id, label = entry.reading.cell.id, entry.reading.label
         last = self.last.get(cell_id)
         lines = [f"cell {label}" + (f" ({cell_id})" if label != cell_id else "")]
-        lines += report.why(entry, last).splitlines()
+        lines += report.why(entry, last, self._blocked.get(cell_id, ())).splitlines()
         if entry.manifest is None:
             with self._lock, active.exempt():
                 lines += [f"  - {reason.text}" for reason in missing(self._session, entry)]
@@ -100,7 +126,7 @@ class View:
         """Return one line for each cell, and what the cache saved."""
         lines = []
         for place, entry in enumerate(self.entries(), 1):
-            state, reasons = self.state(entry)
+            state, reasons = self.standing(entry)
             text = reasons[0].text if reasons else ""
             lines.append(f"{place:4}  {entry.reading.label[:24]:24}  {state:11}  {text}".rstrip())
         outcomes = list(self.last.values())

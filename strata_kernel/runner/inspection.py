@@ -43,18 +43,19 @@ class Inspection:
         self._session = parts.session()
         self._session.document(choose(notebook.cells, parts.active()).standing)
         self._entries: list[Entry] = self._session.walk()
+        self._blocked = report.blocked(self._entries)
 
     def status(self) -> list[Standing]:
         """Return how every cell stands."""
-        return [_standing(entry) for entry in self._entries]
+        return [self._standing(entry) for entry in self._entries]
 
     def why(self, cell: str) -> Standing:
         """Return how a cell, named by id, label or position, stands and why; raise InvocationError for no such cell."""
         entry = self._entry(cell)
-        lines = [report.why(entry)]
+        lines = [report.why(entry, lacking=self._blocked.get(entry.reading.cell.id, ()))]
         if entry.manifest is None:
             lines += [f"  - {reason.text}" for reason in missing(self._session, entry)]
-        return msgspec.structs.replace(_standing(entry), text="\n".join(lines))
+        return msgspec.structs.replace(self._standing(entry), text="\n".join(lines))
 
     def graph(self) -> Graph:
         """Return the cells with what they read and write."""
@@ -91,8 +92,10 @@ class Inspection:
                 return entry
         raise InvocationError(f"{self.notebook.path}: there is no cell {cell!r}")
 
-
-def _standing(entry: Entry) -> Standing:
-    state, reasons = report.state(entry, None)
-    merged: tuple[Reason, ...] = tuple(dict.fromkeys((*entry.reasons, *reasons)))
-    return Standing(cell_id=entry.reading.cell.id, cell_name=entry.reading.label, state=state, reasons=list(merged))
+    def _standing(self, entry: Entry) -> Standing:
+        cell_id = entry.reading.cell.id
+        if lacking := self._blocked.get(cell_id):
+            return Standing(cell_id=cell_id, cell_name=entry.reading.label, state="blocked", reasons=lacking)
+        state, reasons = report.state(entry, None)
+        merged: tuple[Reason, ...] = tuple(dict.fromkeys((*entry.reasons, *reasons)))
+        return Standing(cell_id=cell_id, cell_name=entry.reading.label, state=state, reasons=list(merged))

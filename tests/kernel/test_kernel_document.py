@@ -184,3 +184,40 @@ def test_control_channel(frontend):
     assert front.hear("plan")["id"] == "q"
     assert time.monotonic() - start < 9
     front.finish(message)
+
+
+def test_a_failure_blocks_what_depends_on_it_and_nothing_else(frontend):
+    front = frontend()
+    cells = {"a": "a = 1", "b": "b = a / 0", "c": "c = 10", "d": "d = [b, 1]", "e": "e = [d, c]", "f": "f = [a, c]"}
+    front.document(**cells)
+    edges = {n["id"]: n["upstream"] for n in front.hear("graph")["cells"]}
+    for cell in "abcf":
+        front.run(cells[cell], cell)
+    told = front.quiet(1)
+    states = {d["id"]: (d["state"], d.get("reasons")) for d in told if d["type"] == "cell-status"}
+    assert {i: s for i, (s, _) in states.items()} == {
+        "a": "fresh", "b": "failed", "c": "fresh", "d": "blocked", "e": "blocked", "f": "fresh",
+    }  # fmt: skip
+    assert states["d"][1] == [{"code": "blocked", "text": "`b` could not be made", "cell": "b", "name": "b"}]
+    graphs = [d for d in told if d["type"] == "graph"]
+    assert all({n["id"]: n["upstream"] for n in g["cells"]} == edges for g in graphs)
+    # Half-typed code keeps its place in the graph, and holds up the same cells.
+    front.document(**{**cells, "b": "b = a +"})
+    told = front.quiet(1)
+    graphs = [d for d in told if d["type"] == "graph"]
+    assert all({n["id"]: n["upstream"] for n in g["cells"]} == edges for g in graphs)
+    assert not any(d.get("id") in "de" and d.get("state") != "blocked" for d in told if d["type"] == "cell-status")
+    front.document(**{**cells, "b": "b = a"})
+    assert front.run("b = a", "b").error is None
+    front.hear(lambda d: d.get("id") == "e" and d.get("state") in ("new", "stale"))
+
+
+def test_many_states_come_in_one_message(frontend):
+    front = frontend()
+    front.document(a="a = 1", b="b = a", c="c = a")
+    front.quiet(1)
+    front.tell(type="hello", protocol=1, batches=True)
+    front.document(a="a = 2 +", b="b = a", c="c = a")
+    told = front.quiet(1)
+    [together] = [d for d in told if d["type"] == "cell-statuses"]
+    assert {d["id"]: d["state"] for d in together["items"]} == {"a": "failed", "b": "blocked", "c": "blocked"}

@@ -33,6 +33,7 @@ test('an edit marks what depends on it, and says why', async ({ page, tmpPath })
   await states(page, 'fresh', 'fresh', 'fresh');
   await edit(page, 1, 'y = x + 2000');
   await states(page, 'fresh', 'edited', 'stale');
+  await badge(page, 2).hover();
   await expect(badge(page, 2)).toHaveAttribute('title', /`y`.*changed/);
   await expect(badge(page, 2)).toHaveAccessibleName('Strata: stale. Show why.');
   await shot(page, "edit");

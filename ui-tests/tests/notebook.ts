@@ -111,3 +111,16 @@ export async function shot(page: IJupyterLabPageFixture, name: string): Promise<
     await page.screenshot({ path: `${process.env.STRATA_SHOTS}/${name}.png` });
   }
 }
+
+/** Listen to the browser's console; return what it has said that is an error. */
+export function quietly(page: IJupyterLabPageFixture): () => string[] {
+  const errors: string[] = [];
+  page.on('console', message => {
+    // The server says of itself when a file is not there.
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
+      errors.push(message.text());
+    }
+  });
+  page.on('pageerror', error => errors.push(String(error)));
+  return () => errors;
+}

@@ -32,7 +32,10 @@ test('a cell that fails holds up only what depends on it', async ({ page, tmpPat
   await open(page, `${tmpPath}/fails.ipynb`, [a, '1 / 0\nb = a', c, `[b, "${tag}"]`, `[c, "${tag}"]`]);
   await states(page, 'new', 'new', 'new', 'new', 'new');
   await command(page, 'strata:run-stale');
-  await states(page, 'fresh', 'failed', 'fresh', 'failed', 'fresh');
+  await states(page, 'fresh', 'failed', 'fresh', 'blocked', 'fresh');
+  await badge(page, 3).hover();
+  await expect(badge(page, 3)).toHaveAttribute('title', /`b` could not be made in \[2\]/);
+  await shot(page, 'blocked');
 });
 
 test('force runs a cell whatever is cached, and leaves no trace', async ({ page, tmpPath }) => {

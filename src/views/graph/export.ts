@@ -2,6 +2,7 @@
 
 /** What of an element's look comes from style sheets. */
 const STYLES = [
+  'color',
   'fill',
   'font-family',
   'font-size',

@@ -8,6 +8,7 @@ import {
   addIcon
 } from '@jupyterlab/ui-components';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import type { Message } from '@lumino/messaging';
 import { Signal } from '@lumino/signaling';
 import * as React from 'react';
 import { mermaid } from '../../graph';
@@ -73,6 +74,11 @@ export class GraphPanel extends ReactWidget {
     this._arranger.dispose();
     Signal.clearData(this);
     super.dispose();
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this._arrange();
   }
 
   protected override onAfterShow(): void {
@@ -168,7 +174,12 @@ export class GraphPanel extends ReactWidget {
     if (!this._model || !this.isVisible) {
       return;
     }
-    const next = sketch(this._model.nodes);
+    const { nodes } = this._model;
+    if (this._drawing && nodes === this._nodes) {
+      return;
+    }
+    this._nodes = nodes;
+    const next = sketch(nodes);
     const shape = JSON.stringify(next);
     if (this._drawing && shape === this._shape) {
       this.update();
@@ -187,6 +198,7 @@ export class GraphPanel extends ReactWidget {
   private _drawing: IDrawing | null = null;
   private readonly _arranger = new Layout();
   private _model: NotebookModel | null = null;
+  private _nodes: NotebookModel['nodes'] = [];
   private _query = '';
   private _shape = '';
   private _staleOnly = false;

@@ -36,17 +36,16 @@ export const Box = React.memo(function Box(props: IBoxProps): JSX.Element {
       aria-label={`${box.label}: ${text}`}
       aria-pressed={selected}
     >
-      <title>{title}</title>
+      {title && <title>{title}</title>}
       <rect className="strata-Graph-box" width={box.width} height={box.height} rx={4} />
       <rect className="strata-Graph-stripe" width={4} height={box.height} rx={2} />
-      <svg
+      <use
         className="strata-Graph-icon"
+        href={`#strata-state-${state}`}
         x={12}
         y={(box.height - ICON) / 2}
         width={ICON}
         height={ICON}
-        viewBox="0 0 16 16"
-        dangerouslySetInnerHTML={{ __html: STATE_ICONS[state]?.svgstr ?? '' }}
       />
       <text className="strata-Graph-label" x={31} y={16}>
         {label}
@@ -55,6 +54,35 @@ export const Box = React.memo(function Box(props: IBoxProps): JSX.Element {
         {text}
       </text>
     </g>
+  );
+});
+
+/** What boxes and edges refer to: one drawing per state, and the end of an edge. */
+export const Shared = React.memo(function Shared(): JSX.Element {
+  const states = Object.entries(STATE_ICONS).map(([state, { svgstr }]) => (
+    <symbol
+      key={state}
+      id={`strata-state-${state}`}
+      viewBox="0 0 16 16"
+      dangerouslySetInnerHTML={{ __html: svgstr.replace(/^<svg[^>]*>|<\/svg>$/g, '') }}
+    />
+  ));
+  return (
+    <defs>
+      {states}
+      <marker
+        id="strata-arrow"
+        viewBox="0 0 8 8"
+        refX="7"
+        refY="4"
+        markerUnits="userSpaceOnUse"
+        markerWidth="8"
+        markerHeight="8"
+        orient="auto"
+      >
+        <path className="strata-Graph-arrow" d="M0 .5 8 4 0 7.5z" />
+      </marker>
+    </defs>
   );
 });
 

@@ -5,7 +5,7 @@ import { ancestors, descendants } from '../../graph';
 import type { NotebookModel } from '../../model';
 import { STALE } from '../../tokens';
 import { badge, reason, sentence } from '../words';
-import { Box, Edge } from './shapes';
+import { Box, Edge, Shared } from './shapes';
 import type { IBox, IDrawing } from './sketch';
 import { useViewport, type IViewport } from './viewport';
 
@@ -74,26 +74,6 @@ export function neighbour(drawing: IDrawing, id: string, key: string): string | 
 const cellOf = (target: EventTarget) =>
   (target as Element).closest<SVGGElement>('[data-cell]')?.dataset.cell ?? null;
 
-/** The end of an edge. */
-const Arrow = React.memo(function Arrow(): JSX.Element {
-  return (
-    <defs>
-      <marker
-        id="strata-arrow"
-        viewBox="0 0 8 8"
-        refX="7"
-        refY="4"
-        markerUnits="userSpaceOnUse"
-        markerWidth="8"
-        markerHeight="8"
-        orient="auto"
-      >
-        <path className="strata-Graph-arrow" d="M0 .5 8 4 0 7.5z" />
-      </marker>
-    </defs>
-  );
-});
-
 /** Walk, jump and zoom with keys. */
 function onKey(event: React.KeyboardEvent, props: IGraphProps, viewport: IViewport): void {
   const { drawing, onSelect, onJump } = props;
@@ -120,7 +100,7 @@ export function GraphView(props: IGraphProps): JSX.Element {
   const { drawing, model, selected, query, staleOnly, trans, onSelect, onJump } = props;
   const viewport = useViewport(drawing.width, drawing.height);
   const [pointed, setPointed] = React.useState<string | null>(null);
-  const { ref, transform, fit, reveal } = viewport;
+  const { ref, layer, fit, reveal } = viewport;
   props.viewport.current = viewport;
   React.useEffect(fit, [fit]);
   const chosen = drawing.boxes.find(box => box.id === selected);
@@ -150,8 +130,8 @@ export function GraphView(props: IGraphProps): JSX.Element {
       onPointerLeave={() => setPointed(null)}
       onKeyDown={event => onKey(event, props, viewport)}
     >
-      <Arrow />
-      <g transform={`translate(${transform.x} ${transform.y}) scale(${transform.k})`}>
+      <Shared />
+      <g ref={layer}>
         {drawing.paths.map(path => (
           <Edge
             key={`${path.source} ${path.target}`}
@@ -164,7 +144,7 @@ export function GraphView(props: IGraphProps): JSX.Element {
           <Box
             key={box.id}
             box={box}
-            {...shown(props, box.id)}
+            {...shown(props, box.id, box.id === pointed || box.id === selected)}
             selected={box.id === selected}
             dim={dim(box.id)}
             tabIndex={box.id === first ? 0 : -1}
@@ -175,15 +155,16 @@ export function GraphView(props: IGraphProps): JSX.Element {
   );
 }
 
-function shown({ model, place, trans }: IGraphProps, id: string) {
+/** What a box says; its reasons in words are wanted for one or two boxes at a time. */
+function shown({ model, place, trans }: IGraphProps, id: string, explained: boolean) {
   const facts = model.cell(id);
   if (!facts) {
     return { state: 'new' as const, text: '', title: '' };
   }
-  const reasons = facts.reasons.map(item => reason(item, id, place));
+  const reasons = !explained ? [] : facts.reasons.map(item => reason(item, id, place));
   return {
     state: facts.state,
     text: badge(facts, Date.now(), trans),
-    title: [sentence(facts, trans), ...reasons].join('\n')
+    title: explained ? [sentence(facts, trans), ...reasons].join('\n') : ''
   };
 }

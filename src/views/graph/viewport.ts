@@ -9,7 +9,8 @@ export interface ITransform {
 
 export interface IViewport {
   ref: React.RefObject<SVGSVGElement>;
-  transform: ITransform;
+  /** The group that is moved. */
+  layer: React.RefObject<SVGGElement>;
   onPointerDown: (event: React.PointerEvent) => void;
   /** Zoom by a factor around the middle. */
   zoom: (factor: number) => void;
@@ -20,6 +21,8 @@ export interface IViewport {
 }
 
 const [LEAST, MOST] = [0.1, 2.5];
+/** Below it, texts are too small to be read, and not drawn. */
+const FAR = 0.4;
 /** A wheel's line is so many pixels. */
 const LINE = 16;
 
@@ -52,16 +55,40 @@ export function zoomed(
   return { k: next, x: at.x - (at.x - x) * ratio, y: at.y - (at.y - y) * ratio };
 }
 
+/** Return what a wheel does to a transform: it moves, and with a modifier it zooms. */
+function turned(node: Element, event: WheelEvent): (old: ITransform) => ITransform {
+  event.preventDefault();
+  const step = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1;
+  const { left, top } = node.getBoundingClientRect();
+  const at = { x: event.clientX - left, y: event.clientY - top };
+  return old =>
+    event.ctrlKey || event.metaKey
+      ? zoomed(old, Math.exp(-event.deltaY * step * 0.004), at)
+      : { ...old, x: old.x - event.deltaX * step, y: old.y - event.deltaY * step };
+}
+
 /** Keep the transform of a drawing of this size; it fits until the user moves it. */
 export function useViewport(width: number, height: number): IViewport {
   const ref = React.useRef<SVGSVGElement>(null);
-  const [transform, setTransform] = React.useState<ITransform>({ x: 0, y: 0, k: 1 });
+  const layer = React.useRef<SVGGElement>(null);
+  const held = React.useRef<ITransform>({ x: 0, y: 0, k: 1 });
   const moved = React.useRef(false);
+  const frame = React.useRef(0);
+  // Past React: to render hundreds of boxes anew for each step of a wheel would be felt.
+  const setTransform = React.useCallback((next: (old: ITransform) => ITransform) => {
+    held.current = next(held.current);
+    frame.current ||= requestAnimationFrame(() => {
+      frame.current = 0;
+      const { x, y, k } = held.current;
+      layer.current?.setAttribute('transform', `translate(${x} ${y}) scale(${k})`);
+      ref.current?.classList.toggle('strata-mod-far', k < FAR);
+    });
+  }, []);
   const fit = React.useCallback(() => {
     const box = ref.current?.getBoundingClientRect();
     if (box?.width) {
       moved.current = false;
-      setTransform(fitted(width, height, box));
+      setTransform(() => fitted(width, height, box));
     }
   }, [width, height]);
   const change = (next: (old: ITransform) => ITransform) => {
@@ -75,18 +102,8 @@ export function useViewport(width: number, height: number): IViewport {
     }
     const observer = new ResizeObserver(() => !moved.current && fit());
     observer.observe(node);
+    const onWheel = (event: WheelEvent) => change(turned(node, event));
     // React listens passively, so the page would scroll as well.
-    const onWheel = (event: WheelEvent) => {
-      event.preventDefault();
-      const step = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1;
-      const { left, top } = node.getBoundingClientRect();
-      const at = { x: event.clientX - left, y: event.clientY - top };
-      change(old =>
-        event.ctrlKey || event.metaKey
-          ? zoomed(old, Math.exp(-event.deltaY * step * 0.004), at)
-          : { ...old, x: old.x - event.deltaX * step, y: old.y - event.deltaY * step }
-      );
-    };
     node.addEventListener('wheel', onWheel, { passive: false });
     return () => {
       observer.disconnect();
@@ -123,5 +140,5 @@ export function useViewport(width: number, height: number): IViewport {
     });
   };
   const zoom = (factor: number) => change(old => zoomed(old, factor, middle()));
-  return { ref, transform, onPointerDown, zoom, fit, reveal };
+  return { ref, layer, onPointerDown, zoom, fit, reveal };
 }

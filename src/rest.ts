@@ -1,0 +1,104 @@
+/** What needs no kernel, asked of the server: the store, what it keeps of a notebook on disk, and taking care of it. */
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+
+/** Where the store is and what it holds; sizes in bytes. */
+export interface IStore {
+  path: string;
+  remote: string | null;
+  size: number;
+  limit: number;
+  entries: number;
+  pins: number;
+}
+
+/** What a collection removed and left; sizes in bytes. */
+export interface ICollection {
+  removed: number;
+  freed: number;
+  kept_bytes: number;
+}
+
+/** A piece of an artifact: on this machine, in the shared store, in the record itself, or nowhere any more. */
+export interface IPlace {
+  where: 'local' | 'remote' | 'manifest' | 'missing';
+  size: number;
+}
+
+/** A named output, or a file, of a cell's newest kept run. */
+export interface IArtifact {
+  name: string;
+  kind: string;
+  type: string;
+  size: number | null;
+  version: string;
+  stored: IPlace[];
+}
+
+/** What is kept of a cell; `current` tells whether it stands for the cell as it is. */
+export interface IKept {
+  cell: { pinned: boolean };
+  current: boolean;
+  key: string | null;
+  artifacts: IArtifact[];
+}
+
+/** As much of a file as can be shown without running anybody's code. */
+export interface IFile {
+  table: {
+    columns: string[];
+    types: string[];
+    rows: unknown[][];
+    offset: number;
+    total: number | null;
+  } | null;
+  text: string | null;
+  image: { media_type: string; base64: string } | null;
+}
+
+/** The routes below `strata/`; every method rejects with the server's sentence when it refuses. */
+export class Rest {
+  constructor(private readonly _settings: ServerConnection.ISettings) {}
+
+  store(path: string): Promise<IStore> {
+    return this._ask('GET', 'store', { path });
+  }
+
+  collect(path: string): Promise<ICollection> {
+    return this._ask('POST', 'store/gc', { path });
+  }
+
+  kept(path: string, cell: string): Promise<IKept> {
+    return this._ask('GET', 'cell', { path, cell });
+  }
+
+  file(path: string, cell: string, name: string, offset: number, limit: number): Promise<IFile> {
+    return this._ask('GET', 'artifact', { path, cell, name, offset, limit });
+  }
+
+  /** Remove what is kept of a cell, or of all cells. */
+  clear(path: string, cell?: string): Promise<{ removed: number; left: number }> {
+    return this._ask('DELETE', 'entries', cell ? { path, cell } : { path });
+  }
+
+  pin(path: string, cell: string, pinned: boolean): Promise<unknown> {
+    return this._ask(pinned ? 'PUT' : 'DELETE', 'pin', { path, cell });
+  }
+
+  private async _ask<T>(
+    method: string,
+    route: string,
+    query: Record<string, string | number>
+  ): Promise<T> {
+    const texts = Object.entries(query).map(([name, value]) => [name, String(value)]);
+    const url =
+      URLExt.join(this._settings.baseUrl, 'strata', route) +
+      URLExt.objectToQueryString(Object.fromEntries(texts));
+    const answer = await ServerConnection.makeRequest(url, { method }, this._settings);
+    const body = await answer.json();
+    if (!answer.ok) {
+      throw new Error(body.message ?? answer.statusText);
+    }
+    return body as T;
+  }
+}

@@ -1,0 +1,79 @@
+"""What the kernel shows of values that cells left, and how cells are run anew and forgotten on request."""
+
+import pytest
+
+CELLS = {
+    "a": "import pandas as pd\ndf = pd.DataFrame({'x': range(120), 'y': [None, *'ab'] * 40})",
+    "b": "df = df.rename(columns={'x': 'z'})\nbig = [2**70, float('nan')]\nlock = __import__('threading').Lock()",
+    "c": "text = 'one'\nfrom matplotlib.figure import Figure\nfig = Figure(figsize=(1, 1))",
+    "d": "class Show:\n    def __repr__(self):\n        return 1 / 0\nbad = Show()",
+}
+
+
+@pytest.fixture
+def front(frontend):
+    front = frontend()
+    front.document(**CELLS)
+    for cell, source in CELLS.items():
+        assert front.run(source, cell).error is None
+    return front
+
+
+def ask(front, cell, name, **more):
+    front.tell(type="request-preview", id="p", cell=cell, name=name, **more)
+    return front.hear("preview")
+
+
+def test_values_as_each_cell_left_them(front):
+    table = ask(front, "a", "df", offset=100, limit=50)["table"]
+    assert (table["columns"], table["offset"], table["total"]) == (["", "x", "y"], 100, 120)
+    assert table["types"][:2] == ["int64", "int64"]
+    assert table["rows"][0] == [100, 100, "a"]
+    assert len(table["rows"]) == 20
+    assert ask(front, "b", "df", limit=1)["table"]["columns"] == ["", "z", "y"]
+    assert ask(front, "c", "text")["text"] == "'one'"
+    assert ask(front, "c", "fig")["image"].startswith("iVBOR")
+    assert str(2**70) in ask(front, "b", "big")["text"]
+    assert ask(front, "c", "nothing")["reason"].startswith("nothing is kept")
+    assert ask(front, "gone", "x")["reason"].startswith("nothing is kept")
+    # Nothing of it reached the notebook.
+    assert front.value("list(df.columns)") == "['z', 'y']"
+
+
+def test_values_after_a_restart_come_from_the_store(front):
+    front.quiet()
+    front.restart()
+    front.document(**CELLS)
+    assert ask(front, "a", "df", limit=2)["table"]["rows"] == [[0, 0, None], [1, 1, "a"]]
+    assert "recomputed when needed" in ask(front, "b", "lock")["reason"]
+    assert front.value("'df' in globals()") == "False"
+
+
+def test_a_running_cell_is_not_disturbed(front):
+    front.use_subshell()
+    mine, front.subshell = front.subshell, None
+    message = front.send("import time; time.sleep(5)", "s")
+    front.hear(lambda d: d.get("id") == "s" and d.get("state") == "running")
+    front.subshell = mine
+    assert "a cell is running" in ask(front, "a", "df")["reason"]
+    front.subshell = None
+    front.finish(message)
+    assert "table" in ask(front, "a", "df")
+
+
+def test_refresh_runs_anew_once(front):
+    front.tell(type="refresh", cells=["c"])
+    front.tell(type="request-inspect", id="i", cell="c")
+    front.hear("inspection")
+    assert [front.run(CELLS["c"], "c").status for _ in range(2)] == ["ran", "hit"]
+
+
+def test_what_was_cleared_is_stale_until_it_has_run(front):
+    front.quiet()
+    for file in (front.store / "ac").rglob("*.json"):
+        file.chmod(0o600)
+        file.unlink()
+    front.tell(type="forget", cells=["c"])
+    assert front.hear(lambda d: d.get("id") == "c" and "state" in d)["state"] == "stale"
+    assert front.run(CELLS["c"], "c").status == "ran"
+    front.hear(lambda d: d.get("id") == "c" and d.get("state") == "fresh")
