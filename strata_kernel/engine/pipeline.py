@@ -18,7 +18,7 @@ from strata_kernel.domain.state import START, Slot, State, advance, closure, hid
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
 from strata_kernel.engine.changes import reloadable
-from strata_kernel.engine.keeping import worth_keeping
+from strata_kernel.engine.keeping import without_lost, worth_keeping
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement
@@ -143,7 +143,7 @@ class Pipeline:
         """Bring variables of the current position into the namespace, running producers where there is no other way."""
         position = self.fetched = self.position
         try:
-            drifted = False
+            drifted, last = False, self.session.entries.get(self.at)
             for _ in range(len(self.session.cells)):
                 try:
                     if drifted:
@@ -152,6 +152,12 @@ class Pipeline:
                     return
                 except Drifted:
                     drifted = True
+                except CellFailed:
+                    if self.session.entries.get(self.at) is last:
+                        raise
+                    # The cell had failed before as well: the position is where its failure leaves the process.
+                    position, last = self.position, self.session.entries.get(self.at)
+                    self.fetched = position
             self.resolver.load(names, position)
         except (CellFailed, Declined, StoreError):
             # What cannot come back as it was stays away.
@@ -301,17 +307,18 @@ class Pipeline:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
         assert ran.error is not None
         doubtful = self.placement.settle_names(before.state, seen.hidden)
-        if before.closure.effects and reloadable(before, seen, [], self.host):
-            # What it did to the user's modules before it failed is undone with them.
-            name = "effect:failed:" + secrets.token_hex(4)
-            self.placement.hidden[name] = name
-            self.placement.reloadable.add(name)
         gone = before.present - set(self.host.names())
         live = {n: s for n, s in before.state.items() if n not in gone and n not in doubtful}
         for name in doubtful:
             unit = Unit((name,), self.placement.names[name], reach=Reach(opaque=True))
             live[name] = Slot(unit, before.reading.cell.id)
         self.position = live
+        if before.closure.effects and reloadable(before, seen, [], self.host):
+            # What it did to the user's modules before it failed is undone with them, once another cell runs.
+            name = "effect:failed:" + secrets.token_hex(4)
+            self.placement.hidden[name] = name
+            self.placement.reloadable.add(name)
+            self.position = {**live, name: Slot(Unit((name,), name, "hidden"), before.reading.cell.id)}
         error = (ran.error[0], ran.error[1])
         # Without a document the values that a failed cell left are the ones that the next cell sees, as ever.
         after = before.state if self.session.ordered else live
@@ -353,14 +360,13 @@ class Pipeline:
             recent = [e.manifest for e in self.session.entries.values() if e.manifest is not None]
             entries = self.store.entries(capture.before.reading.program)
             twin = next((m for m in (*recent, *entries) if m.key == capture.key), None)
-            return twin and _without_lost(twin, self.store)
+            return twin and without_lost(twin, self.store)
         return None
 
     def _put_in_place(self, manifest: Manifest, captured: Captured, standing: dict[str, str]) -> None:
         """Record the versions that now stand in the process, and the digests by which later changes are told."""
         placement = self.placement
         placement.names = {n: v for n, v in standing.items() if n in self.host.namespace}
-        placement.retire(captured.replaced, [u.version for u in manifest.units])
         for index, unit in enumerate(manifest.units):
             placement.note(unit)
             for name in unit.names:
@@ -371,6 +377,7 @@ class Pipeline:
                     placement.names[name] = unit.version
             if unit.kind in ("value", "definition") and (index in captured.groups or unit.kind == "definition"):
                 placement.contents[unit.version, unit.names] = unit.content
+        placement.retire(captured.replaced, [u.version for u in manifest.units])
 
 
 def _note_patches(placement: Placement, name: str, captured: Captured) -> None:
@@ -379,14 +386,3 @@ def _note_patches(placement: Placement, name: str, captured: Captured) -> None:
         placement.reloadable.add(name)
     if name.startswith("effect:") and patches and None not in patches:
         placement.patches[name] = [p for p in patches if p is not None]
-
-
-def _without_lost(manifest: Manifest, store: Store) -> Manifest:
-    """Leave out artifacts that are no longer in the store: the run that repeats this one saves them anew."""
-    units = [
-        u
-        if u.artifact is None or all(store.has(b) for b in (u.artifact.stream, *u.artifact.buffers) if b is not None)
-        else msgspec.structs.replace(u, artifact=None)
-        for u in manifest.units
-    ]
-    return msgspec.structs.replace(manifest, units=tuple(units))
