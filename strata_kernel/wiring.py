@@ -13,7 +13,7 @@ from strata_kernel.cells.kind import Identity, Kind, Reading
 from strata_kernel.cells.loop import LoopKind
 from strata_kernel.cells.prompt import PromptKind
 from strata_kernel.cells.python import PythonKind, Transform
-from strata_kernel.cells.sql import SqlKind
+from strata_kernel.cells.sql import SqlKind, unknown
 from strata_kernel.domain.cell import Cell
 from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.domain.variants import findings
@@ -74,8 +74,9 @@ class Parts:
         return declared | self.settings.variants
 
     def findings(self, cells: Sequence[Cell], active: Mapping[str, str]) -> list[Diagnostic]:
-        """Return what is wrong with the groups of variants."""
-        return list(findings(cells, active, self._bound))
+        """Return what is wrong with the groups of variants, and with the connections that sql cells name."""
+        wrong = [found for cell in cells for found in unknown(cell, self.settings.connections)]
+        return [*findings(cells, active, self._bound), *wrong]
 
     def _bound(self, cell: Cell) -> frozenset[str]:
         analysis = self.read(cell).analysis

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from strata_kernel.cells.kind import Identity, Policy, Reading
 from strata_kernel.domain import provenance
 from strata_kernel.domain.analysis import Analysis
 from strata_kernel.domain.cell import Cell, Reason
+from strata_kernel.domain.diagnostic import Diagnostic, nearest
 from strata_kernel.domain.digest import Plain, digest
 from strata_kernel.domain.directives import Directives, parse
 
@@ -154,6 +155,23 @@ class SqlKind:
             "write": str(source.write),
             "frame": self._frame,
         }
+
+
+def unknown(cell: Cell, connections: Iterable[str]) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the connection that a sql cell names, its place being the first line that names it."""
+    if cell.kind != "code" or not is_sql(cell.source):
+        return
+    name = take_apart(cell.source).connection
+    known = {DEFAULT, *connections}
+    if name in known:
+        return
+    lines = cell.source.splitlines()
+    line = next((i for i, text in enumerate(lines) if name in text), 0)
+    start = lines[line].find(name)
+    guess = nearest(name, known)
+    text = f"no connection is named {name!r}: declare it in strata.toml under [connections.{name}]"
+    end = start + len(name)
+    yield Diagnostic("sql_connection_unknown", text, "warning", line + 1, start, end, cell.id, guess)
 
 
 def _undetermined(found: query.Query) -> tuple[Reason, ...]:

@@ -3,7 +3,7 @@
 import pytest
 
 from strata_kernel.cells.kind import Identity
-from strata_kernel.cells.sql import SqlKind, identity, take_apart
+from strata_kernel.cells.sql import SqlKind, identity, take_apart, unknown
 from strata_kernel.domain.cell import Cell
 
 KIND = SqlKind({"shop": {"driver": "sqlite", "path": "/x/shop.db"}})
@@ -61,3 +61,16 @@ def test_identity_knows_no_secret():
     assert identity(table) == identity(other)
     assert identity(table) != identity({**table, "host": "g"})
     assert identity(table) != identity({**table, "auth": {"user": "${V}"}})
+
+
+def test_unknown_connections_are_told_with_the_nearest():
+    (found,) = unknown(Cell("c", "%%sql shpo\nSELECT 1"), ["shop"])
+    assert (found.code, found.line, found.column, found.end, found.suggestion) == (
+        "sql_connection_unknown",
+        1,
+        6,
+        10,
+        "shop",
+    )
+    assert not [*unknown(Cell("c", "%%sql shop\nSELECT 1"), ["shop"]), *unknown(Cell("c", "%%sql\nSELECT 1"), [])]
+    assert not [*unknown(Cell("c", "x = 1"), [])]

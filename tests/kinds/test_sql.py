@@ -11,10 +11,10 @@ from tests.kinds import postgres
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory):
+def port():
     if postgres.programs() is None:
-        pytest.skip("PostgreSQL is not here and cannot be installed")
-    with postgres.server(tmp_path_factory.mktemp("pg")) as found:
+        pytest.skip("this machine has no PostgreSQL: apt-get install postgresql")
+    with postgres.server() as found:
         with psycopg.connect(host="127.0.0.1", port=found, dbname="postgres", user="postgres", autocommit=True) as con:
             con.execute("CREATE ROLE reader LOGIN")
             con.execute("CREATE DATABASE shop OWNER reader")
@@ -171,12 +171,11 @@ def test_an_interrupt_ends_the_query(frontend, outside):
         "postgresql": "SELECT pg_sleep(300)",
     }[outside.engine]
     # What is imported by then cannot take the interrupt for itself.
-    kernel.run("%%sql shop\nSELECT count(*) FROM item", "a")
-    message = kernel.send(f"%%sql shop\n{endless}", "b")
-    kernel.client.get_iopub_msg(timeout=30)
-    import time
-
-    time.sleep(1.5)
+    cells = {"a": "%%sql shop\nSELECT count(*) FROM item", "b": f"%%sql shop\n{endless}"}
+    kernel.document(**cells)
+    kernel.run(cells["a"], "a")
+    message = kernel.send(cells["b"], "b")
+    kernel.hear(lambda d: d.get("type") == "cell-status" and d["id"] == "b" and d["state"] == "running")
     kernel.manager.interrupt_kernel()
     run = kernel.finish(message)
     assert run.error == "KeyboardInterrupt"
