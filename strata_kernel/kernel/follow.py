@@ -77,7 +77,7 @@ class Follower:
             return
         hit = isinstance(outcome, Restored)
         saved = outcome.manifest.seconds * 1000 if isinstance(outcome, Restored) else None
-        status = self._status(outcome.entry, *self.bridge.view.state(outcome.entry))
+        status = _status(outcome.entry, *self.bridge.view.state(outcome.entry))
         final = msgspec.structs.replace(status, hit=hit, saved_ms=saved)
         key = outcome.entry.manifest.key if saving and self._saves and outcome.entry.manifest else None
         with self._lock:
@@ -173,20 +173,12 @@ class Follower:
         items = self._findings(entries)
         moving = {*current, *unsettled, self.bridge.target}
         settled = [e for e in entries if e.reading.cell.id not in moving]
-        self._tell([self._status(e, *self.bridge.view.standing(e)) for e in settled])
+        self._tell([_status(e, *self.bridge.view.standing(e)) for e in settled])
         for entry in entries:
             cell_id = entry.reading.cell.id
             found = items.get(cell_id, [])
             if found or ("diagnostics", cell_id) in self._sent:
                 self._once("diagnostics", cell_id, protocol.encode(protocol.Diagnostics(id=cell_id, items=found)))
-
-    @staticmethod
-    def _status(entry: Entry, state: str, reasons: tuple[Reason, ...]) -> protocol.CellStatus:
-        plain = protocol.CellStatus(id=entry.reading.cell.id, state=state, reasons=list(reasons))  # type: ignore[arg-type]
-        if entry.manifest is None:
-            return plain
-        took, at = entry.manifest.seconds * 1000, entry.manifest.created * 1000
-        return msgspec.structs.replace(plain, run_ms=took, ran_at=round(at) or None)
 
     def _findings(self, entries: list[Entry]) -> dict[str, list[Diagnostic]]:
         settings = self.bridge.parts.settings
@@ -241,3 +233,11 @@ class Follower:
         content = {"data": data, "comm_id": comm.comm_id}
         with self._lock:
             kernel.session.send(kernel.iopub_socket, "comm_msg", content, parent=parent, ident=comm.topic)
+
+
+def _status(entry: Entry, state: str, reasons: tuple[Reason, ...]) -> protocol.CellStatus:
+    plain = protocol.CellStatus(id=entry.reading.cell.id, state=state, reasons=list(reasons))  # type: ignore[arg-type]
+    if entry.manifest is None:
+        return plain
+    took, at = entry.manifest.seconds * 1000, entry.manifest.created * 1000
+    return msgspec.structs.replace(plain, run_ms=took, ran_at=round(at) or None)
