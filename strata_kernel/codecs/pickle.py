@@ -69,7 +69,7 @@ class UnitPickler(pickle.Pickler):
         self._plans: dict[type, Plan | None] = dict.fromkeys(process_types(), _checked)
         self._plans.update(dict.fromkeys(definitions.kinds(), _registered))
         self._memo: dict[int, tuple[int, Any]] | None = None
-        super().__init__(self.out, 5, buffer_callback=self._buffer)
+        super().__init__(self.out, 5, buffer_callback=functools.partial(_keep, self.buffers))
 
     def reducer_override(self, obj: Any) -> Any:
         """Reduce what needs care; the pickler asks for everything but exact builtin atoms and containers."""
@@ -92,12 +92,14 @@ class UnitPickler(pickle.Pickler):
                     gc.enable()
         return self._memo
 
-    def _buffer(self, buffer: pickle.PickleBuffer) -> bool:
-        view = buffer.raw()
-        if view.nbytes < OUT_OF_BAND:
-            return True
-        self.buffers.append(view)
-        return False
+
+def _keep(buffers: list[memoryview], buffer: pickle.PickleBuffer) -> bool:
+    """Take a large buffer out of the stream; no method of the pickler, so that it dies with its last user."""
+    view = buffer.raw()
+    if view.nbytes < OUT_OF_BAND:
+        return True
+    buffers.append(view)
+    return False
 
 
 def root(values: dict[str, Any]) -> tuple[str, list[Any]]:

@@ -74,6 +74,8 @@ def closure(analysis: Analysis, state: State) -> Closure:
     effects = list(analysis.effects)
     # Whether an unsure name is rebound shows only afterwards, so the run depends on what stood there.
     pending = [*analysis.reads, *analysis.unsure]
+    # What is let go of may have a finalizer of the notebook's.
+    pending += [n for n in analysis.deletes if n in state and state[n].unit.reach.definitions]
     opaque = bool(analysis.opaque)
     if opaque:
         pending.extend(n for n in state if not hidden(n))

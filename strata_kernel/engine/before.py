@@ -30,7 +30,8 @@ class Before(msgspec.Struct):
 def note(reading: Reading, closure: Closure, state: State, placement: Placement) -> Before:
     """Record the values and digests that the run's writes will be told from."""
     analysis = reading.analysis
-    certain = analysis.stores - analysis.unsure
+    # A value that the run lets go of must not live on here: what happens at its end belongs to the run.
+    certain = (analysis.stores - analysis.unsure) | analysis.deletes
     bound = {n: v for n in placement.host.names() if n not in certain for v in (placement.host.namespace[n],)}
     reference: dict[tuple[str, ...], tuple[str, str | None]] = {}
     by_version: dict[str, list[str]] = {}

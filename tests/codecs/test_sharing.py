@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import mmap
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -198,3 +200,19 @@ def test_definitions_share_only_what_they_hold(
     # Over and over: what is looked at on the way comes and goes, and with it the addresses.
     for _ in range(20):
         assert [unit.names for unit in group({n: space[n] for n in names}, definitions)] == [(n,) for n in names]
+
+
+def test_what_was_encoded_dies_with_its_last_user(definitions: Definitions) -> None:
+    class Kept:
+        pass
+
+    definitions.register(Kept, "Kept", "lineage")
+    value, big = Kept(), np.zeros(100_000)
+    found = group({"value": value, "big": big}, definitions)
+    ends = [weakref.ref(value), weakref.ref(big)]
+    gc.disable()
+    try:
+        del value, big, found
+        assert [end() for end in ends] == [None, None]
+    finally:
+        gc.enable()
