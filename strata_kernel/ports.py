@@ -9,6 +9,7 @@ import msgspec
 
 from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.manifest import Artifact, Blob, Fact, FileOutput, Manifest, Reach
+from strata_kernel.domain.terms import Terms
 
 
 class Blobs(Protocol):
@@ -151,8 +152,8 @@ class Host(Protocol):
         """Return the names of the namespace that belong to the user."""
         ...
 
-    async def execute(self, cell: Cell, audience: str) -> Ran:
-        """Run the source; `audience` is client (shown as it comes), cell (shown in its own cell) or nobody."""
+    async def execute(self, cell: Cell, audience: str, terms: Terms) -> Ran:
+        """Run the source on its terms; `audience` is client (shown at once), cell (shown in its own) or nobody."""
         ...
 
     def observe(self) -> None:

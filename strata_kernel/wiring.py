@@ -12,6 +12,7 @@ from strata_kernel.cells.kind import Identity, Kind, Reading
 from strata_kernel.cells.python import PythonKind, Transform
 from strata_kernel.domain.cell import Cell
 from strata_kernel.domain.diagnostic import Diagnostic
+from strata_kernel.domain.terms import LOCAL, Terms
 from strata_kernel.engine.session import Session
 from strata_kernel.settings import Settings, load_settings
 from strata_kernel.store import open_store
@@ -32,6 +33,7 @@ class Parts:
         settings: Settings,
         diagnostics: list[Diagnostic],
         start: Path,
+        environ: Mapping[str, str],
         transform: Transform,
         *,
         check: bool,
@@ -39,12 +41,21 @@ class Parts:
     ) -> None:
         self.settings, self.diagnostics = settings, diagnostics
         self.store = open_store(Path(settings.cache.store), settings.cache.remote, check=check)
-        self.world = LocalWorld(local_roots(str(start)), start=None if cwd is None else str(cwd))
+        #: What the settings add to the environment that kernels start with.
+        self.environ = settings.environ(environ)
+        self.world = LocalWorld(
+            local_roots(str(start)), {**environ, **self.environ}, start=None if cwd is None else str(cwd)
+        )
         self.files = LocalFiles(self.world.files)
         #: Kinds in the order in which they are asked; the last one claims everything.
         self.kinds: list[Kind] = [PythonKind(transform)]
         version = sys.version_info
-        self.identity = Identity(f"{version.major}.{version.minor}", "local", secrets.token_hex(8))
+        self.identity = Identity(
+            python=f"{version.major}.{version.minor}",
+            session=secrets.token_hex(8),
+            defaults=Terms(worker=settings.worker or LOCAL, timeout=settings.timeout),
+            workers=(),
+        )
 
     def read(self, cell: Cell) -> Reading:
         """Read a cell by the kind that claims it."""
@@ -91,4 +102,4 @@ def build(
     `cwd` is where the kernel would start, for who looks without being one.
     """
     settings, diagnostics = load_settings(start, environ, metadata, flags)
-    return Parts(settings, diagnostics, start, transform, check=check, cwd=cwd)
+    return Parts(settings, diagnostics, start, environ, transform, check=check, cwd=cwd)

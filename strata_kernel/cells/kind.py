@@ -9,6 +9,7 @@ import msgspec
 from strata_kernel.domain.analysis import Analysis
 from strata_kernel.domain.cell import Cell
 from strata_kernel.domain.directives import Directives
+from strata_kernel.domain.terms import Terms
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -21,7 +22,7 @@ class Policy(msgspec.Struct, frozen=True):
 class Reading(msgspec.Struct, frozen=True):
     """A cell as it was read: its analysis, its program P, its policy, and what its directives add.
 
-    `deps` are (kind, name) pairs of facts that observation could not see.
+    `deps` are (kind, name) pairs of facts that observation could not see; `terms` are what holds for its runs.
     """
 
     cell: Cell
@@ -30,6 +31,7 @@ class Reading(msgspec.Struct, frozen=True):
     policy: Policy
     directives: Directives
     deps: tuple[tuple[str, str], ...] = ()
+    terms: Terms = Terms()
 
     @property
     def label(self) -> str:
@@ -52,8 +54,16 @@ class Kind(Protocol):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What of the place where cells run belongs to every program: Python's minor version, worker, session."""
+    """What of the place where cells run belongs to every program: Python's minor version, session, default terms.
+
+    `workers` are (name, identity) pairs of those that are declared; one that is not is its own identity.
+    """
 
     python: str
-    worker: str = "local"
     session: str = ""
+    defaults: Terms = Terms()
+    workers: tuple[tuple[str, str], ...] = ()
+
+    def of_worker(self, name: str) -> str:
+        """Return what a worker is known by in every key."""
+        return dict(self.workers).get(name, name)

@@ -264,7 +264,7 @@ class Pipeline:
             standing = self.placement.doubt(touchable(before, self.host), "run:" + self._unique())
             self.host.observe()
             try:
-                ran = await self.host.execute(cell, audience)
+                ran = await self.host.execute(cell, audience, reading.terms)
             finally:
                 seen = self.host.observed(candidates(before, self.host))
             if audience == "cell":

@@ -42,6 +42,7 @@ class Bridge:
         path = session_file(os.environ.get("JPY_SESSION_NAME"))
         self.start = path.parent if path else Path.cwd()
         self.parts: Parts = build(self.start, dict(os.environ), kernel.shell.transform_cell)
+        os.environ.update(self.parts.environ)
         self._lease = self.parts.store.local.lease()
         self.watch = Watch(self.parts.world, [str(self.parts.store.local.path)])
         self.watch.install()

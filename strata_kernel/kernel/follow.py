@@ -171,8 +171,8 @@ class Follower:
 
     def _findings(self, entries: list[Entry]) -> dict[str, list[Diagnostic]]:
         settings = self.bridge.parts.settings
-        workers = [w.name for w in getattr(settings, "workers", ())]
-        mounts = [m.name for m in getattr(settings, "mounts", ())]
+        workers = [w.name for w in settings.workers]
+        mounts = [m.name for m in settings.mounts]
         found: dict[str, list[Diagnostic]] = {}
         for item in check([e.reading.cell for e in entries], workers, mounts):
             found.setdefault(item.cell or "", []).append(item)

@@ -14,10 +14,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from strata_kernel.domain.cell import Cell
+from strata_kernel.domain.terms import Terms
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.outputs import SHOWN, Recorder
 from strata_kernel.kernel.streams import Streams
+from strata_kernel.kernel.terms import TIMEOUT, CellTimeout, Limit, environment
 from strata_kernel.ports import Observed, Patch, Ran
 
 if TYPE_CHECKING:
@@ -62,6 +64,9 @@ class IPythonHost:
         self._recorder: Recorder | None = None
         self._request_id: str | None = None
         self._audience = "client"
+        self._limit: Limit | None = None
+        #: Variables that the cell which is observed has for itself: in its program, so no facts about the world.
+        self._own: frozenset[str] = frozenset()
         self._streams = Streams()
         self._send = kernel.session.send
         kernel.session.send = self._intercept
@@ -86,6 +91,12 @@ class IPythonHost:
                 else:
                     body, parent = content, args[0] if args else kwargs.get("parent")
                 if self._is_current(parent):
+                    if kind == "error" and self._limit is not None and self._limit.expired:
+                        body = self._with_limit(body)
+                        if isinstance(message, dict):
+                            message = {**message, "content": body}
+                        else:
+                            content = body
                     recorder.add(kind, body)
                     if self._audience != "client" and kind in SHOWN:
                         return None
@@ -110,20 +121,27 @@ class IPythonHost:
             self._recorder = None
             self._audience = "client"
 
-    async def execute(self, cell: Cell, audience: str) -> Ran:
+    async def execute(self, cell: Cell, audience: str, terms: Terms) -> Ran:
         """Run the cell's source; for audiences other than the client nothing of it reaches the page."""
         request = dict(self.request)
+        self._own = frozenset(name for name, _ in terms.env)
         if audience != "client":
             request |= {"silent": False, "store_history": False, "allow_stdin": False}
         with self._recording(audience) as recorder, self._code_of(cell):
             start = time.perf_counter()
             try:
-                with self.kernel.interrupts.released(), self._as_input(cell, stored=bool(request["store_history"])):
+                with (
+                    self.kernel.interrupts.released(),
+                    self._as_input(cell, stored=bool(request["store_history"])),
+                    environment(dict(terms.env)),
+                    self._limited(terms.timeout),
+                ):
                     reply = await self.kernel.execute_plainly(cell.source, **request)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, CellTimeout):
                 # It came before the shell had taken over, or after.
                 reply = self.kernel.fail("KeyboardInterrupt", "")
             seconds = time.perf_counter() - start
+            reply = self._with_limit(reply)
         error = None
         if reply["status"] != "ok":
             error = (reply.get("ename", ""), reply.get("evalue", ""), reply.get("traceback", []))
@@ -135,6 +153,21 @@ class IPythonHost:
             # The user meant all of it to stop, not just this cell.
             self.kernel.interrupts.pending |= error[0] in NAMES
         return Ran(recorder.outputs, error, seconds, recorder.live, recorder.result)
+
+    @contextmanager
+    def _limited(self, seconds: float | None) -> Iterator[None]:
+        # Whoever steps through a cell takes the time it takes.
+        seconds = None if self.kernel.has_breakpoints else seconds
+        self._limit = Limit(seconds, self.namespace, self.kernel.wake)
+        with self._limit.watching():
+            yield
+
+    def _with_limit(self, error: dict[str, Any]) -> dict[str, Any]:
+        """Return the content of an error, or the reply, as what it is when the time was up."""
+        if self._limit is None or not self._limit.expired or error.get("ename") not in (*NAMES, TIMEOUT):
+            return error
+        lines = [f"\x1b[31m{TIMEOUT}\x1b[39m: {self._limit.text}"]
+        return {**error, "ename": TIMEOUT, "evalue": self._limit.text, "traceback": [*error["traceback"][:-1], *lines]}
 
     @contextmanager
     def _as_input(self, cell: Cell, *, stored: bool) -> Iterator[None]:
@@ -179,7 +212,9 @@ class IPythonHost:
 
     def observed(self, candidates: Iterable[Any]) -> Observed:
         """Stop recording and return what was seen."""
-        return self.watch.stop(candidates)
+        seen = self.watch.stop(candidates)
+        seen.facts = tuple(f for f in seen.facts if f.kind != "env" or f.name not in self._own)
+        return seen
 
     def patch(self, module: str, path: str) -> Patch | None:
         """Return what stands at a dotted path below a module (or an attribute of one), None when it cannot be told."""

@@ -53,6 +53,10 @@ class StrataKernel(LookingKernel):
         finally:
             self.bridge.engaged = False
 
+    def wake(self) -> None:
+        """Let the event loop look at what was left for it; may be called in any thread."""
+        self.io_loop.asyncio_loop.call_soon_threadsafe(lambda: None)
+
     async def execute_plainly(self, code: str, **request: Any) -> dict[str, Any]:
         """Run code as ipykernel does."""
         reply: dict[str, Any] = await super().do_execute(code, **request)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from strata_kernel.domain.checks import check
+from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.domain.report import CellRecord, LargeArtifact, RunReport, Standing, large_artifacts, summarize
 from strata_kernel.domain.state import advance
 from strata_kernel.engine.session import Entry, Session
@@ -199,13 +199,11 @@ class _Run:
             if self.parts.files.digest(file.path) != file.digest:
                 self.parts.files.restore(file, self.parts.store)
 
-    def diagnostics(self) -> list[Any]:
-        """Return the findings on the directives of all cells."""
-        found = []
-        for cell in self.session.cells:
-            items = self.parts.read(cell).directives.diagnostics
-            found += [msgspec.structs.replace(d, cell=cell.id) for d in items]
-        return found
+    def diagnostics(self) -> list[Diagnostic]:
+        """Return the findings on the directives of all cells, those that concern several of them too."""
+        settings = self.parts.settings
+        workers, mounts = [w.name for w in settings.workers], [m.name for m in settings.mounts]
+        return check(self.session.cells, workers, mounts)
 
 
 def served_record(entry: Entry, seconds: float) -> CellRecord:
