@@ -6,6 +6,7 @@ StrataError
 │   └── TrustError       a manifest is not signed by this user: a miss
 ├── CodecError           a value cannot be saved, or a saved one cannot be loaded
 ├── Declined             the user did not want the cells above to run
+├── WorkerError          a cell could not be run on its worker; `code` says what kind of trouble
 └── CellFailed           the user's code raised while a cell was run on behalf of another
 """
 
@@ -38,6 +39,14 @@ class CodecError(StrataError):
 
 class Declined(StrataError):
     """The user was asked whether stale cells above may run, and said no."""
+
+
+class WorkerError(StrataError):
+    """A worker cannot run the cell: unknown, unreachable, unauthorised, too large, timeout, died, travel, version."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class CellFailed(StrataError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
 
 from strata_kernel.domain.cell import Cell, Reason
+from strata_kernel.domain.dispatch import Away, Dispatch
 from strata_kernel.domain.manifest import Artifact, Blob, Fact, FileOutput, Manifest, Reach
 from strata_kernel.domain.terms import Terms
 
@@ -156,6 +157,10 @@ class Host(Protocol):
         """Run the source on its terms; `audience` is client (shown at once), cell (shown in its own) or nobody."""
         ...
 
+    async def relay(self, cell: Cell, audience: str, run: Callable[[Show], Awaitable[Away]]) -> Away:
+        """Show a run in another place as the cell's own; an interrupt cancels `run`."""
+        ...
+
     def observe(self) -> None:
         """Start to record what the process does."""
         ...
@@ -190,6 +195,26 @@ class Host(Protocol):
 
     def apply(self, unit: str, state: bytes | None) -> None:
         """Set a hidden unit of the process, such as `rng:random` or `proc:cwd`; None is the state at start."""
+        ...
+
+
+Show = Callable[[str, dict[str, Any]], None]
+
+
+class Executor(Protocol):
+    """Another place where cells run: a worker, or many of them."""
+
+    name: str
+
+    def differences(self, facts: Iterable[Fact]) -> tuple[Reason, ...]:
+        """Return in what the place is known to differ from these facts about this one; never waits."""
+        ...
+
+    async def execute(self, dispatch: Dispatch, show: Show, store: Store) -> Away:
+        """Run the cell there, showing its iopub messages as they come; what it leaves is in the store at the end.
+
+        Cancelled once, it interrupts the cell and waits for its end. Raises WorkerError.
+        """
         ...
 
 

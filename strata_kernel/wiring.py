@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING, Any
 from strata_kernel.cells.kind import Identity, Kind, Reading
 from strata_kernel.cells.python import PythonKind, Transform
 from strata_kernel.domain.cell import Cell
+from strata_kernel.domain.checks import unknown_worker
 from strata_kernel.domain.diagnostic import Diagnostic
+from strata_kernel.domain.digest import digest
 from strata_kernel.domain.terms import LOCAL, Terms
+from strata_kernel.engine.journey import Origin
 from strata_kernel.engine.session import Session
-from strata_kernel.settings import Settings, load_settings
+from strata_kernel.errors import WorkerError
+from strata_kernel.saving import is_secret
+from strata_kernel.settings import Settings, WorkerSettings, load_settings
 from strata_kernel.store import open_store
 from strata_kernel.world.places import local_roots
 from strata_kernel.world.world import LocalWorld
@@ -22,7 +27,7 @@ from strata_kernel.world.written import LocalFiles
 
 if TYPE_CHECKING:
     from strata_kernel.engine.pipeline import Pipeline
-    from strata_kernel.ports import Host
+    from strata_kernel.ports import Executor, Host
 
 
 class Parts:
@@ -54,13 +59,32 @@ class Parts:
             python=f"{version.major}.{version.minor}",
             session=secrets.token_hex(8),
             defaults=Terms(worker=settings.worker or LOCAL, timeout=settings.timeout),
-            workers=(),
+            workers=tuple((w.name, identify(w)) for w in settings.workers),
         )
+        self._environ = environ
+        self._executors: dict[str, Executor] = {}
+        self.origin = Origin(self.world.start, self.environ, self.identity)
 
     def read(self, cell: Cell) -> Reading:
         """Read a cell by the kind that claims it."""
         kind = next(k for k in self.kinds if k.claims(cell.source))
         return kind.read(cell, self.identity)
+
+    def is_away(self, reading: Reading) -> bool:
+        """Tell whether a cell runs in another place than this process."""
+        name = reading.terms.worker
+        declared = {worker.name: worker.backend for worker in self.settings.workers}
+        return declared.get(name, LOCAL if name == LOCAL else "unknown") != LOCAL
+
+    def executor(self, reading: Reading) -> Executor:
+        """Return where a cell runs that is away; raise WorkerError for a worker that is not declared."""
+        name = reading.terms.worker
+        declared = {worker.name: worker for worker in self.settings.workers}
+        if name not in declared:
+            raise WorkerError("unknown", unknown_worker(name, {LOCAL, *declared})[0])
+        if name not in self._executors:
+            self._executors[name] = connect(declared[name], self._environ)
+        return self._executors[name]
 
     def session(self) -> Session:
         """Return a session with no document yet."""
@@ -69,7 +93,8 @@ class Parts:
     def pipeline(self, host: Host, warn: Callable[[str], None], exempt: Callable[[], None]) -> Pipeline:
         """Return what runs cells in a process."""
         from strata_kernel.codecs.values import LiveValues
-        from strata_kernel.engine.pipeline import Options, Pipeline
+        from strata_kernel.engine.keeping import Options
+        from strata_kernel.engine.pipeline import Pipeline
         from strata_kernel.engine.publish import Publisher
 
         values = LiveValues(host.namespace)
@@ -83,8 +108,30 @@ class Parts:
         )
         publisher = Publisher(self.store, values, warn, exempt)
         pipeline = Pipeline(self.session(), host, values, publisher, self.files, options)
+        pipeline.is_away, pipeline.executor, pipeline.origin = self.is_away, self.executor, self.origin
         values.restore = pipeline.resolver.definition
         return pipeline
+
+
+def identify(worker: WorkerSettings) -> str:
+    """Return what a worker is known by in every key: what it runs, where that is named, else where it is."""
+    if worker.runtime_id:
+        return f"{worker.backend}:{worker.runtime_id}"
+    config = {k: v for k, v in worker.config.items() if not is_secret(k)}
+    return digest("worker", worker.backend, worker.name, repr(sorted(config.items())))
+
+
+def connect(worker: WorkerSettings, environ: Mapping[str, str]) -> Executor:
+    """Return the executor of a declared worker; raise WorkerError for a declaration that does not do."""
+    from strata_kernel.executors.remote import HttpExecutor, Place
+
+    if worker.backend == "dask":
+        raise WorkerError("unknown", f"worker {worker.name}: the backend dask is not there yet")
+    url, variable = worker.config.get("url"), worker.config.get("token_env")
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        raise WorkerError("unknown", f'worker {worker.name} needs `config = {{ url = "http://…" }}` in strata.toml')
+    token = environ.get(str(variable), "") if variable else str(worker.config.get("token", ""))
+    return HttpExecutor(worker.name, Place(url.rstrip("/").removesuffix("/v1/execute"), token, str(variable or "")))
 
 
 def build(

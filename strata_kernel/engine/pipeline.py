@@ -7,6 +7,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,25 +19,17 @@ from strata_kernel.domain.state import START, Slot, State, advance, closure, hid
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
 from strata_kernel.engine.changes import reloadable
+from strata_kernel.engine.journey import Journey, Origin
+from strata_kernel.engine.keeping import Options, worth_keeping
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import CellFailed, Declined, StoreError
-from strata_kernel.ports import Files, Group, Host, Observed, Ran, Store, Values
+from strata_kernel.ports import Executor, Files, Host, Observed, Ran, Store, Values
 
 #: Reasons for which a run is not even recorded: its inputs are not what the key says.
 NOT_PUBLISHED = frozenset({"changed", "tainted"})
-
-
-class Options(msgspec.Struct):
-    """What of the settings the pipeline needs; sizes in bytes, times in the unit of their name."""
-
-    min_runtime_ms: float = 5.0
-    file_limit: int = 64 << 20
-    value_limit: int = 10_000_000_000
-    cascade: str = "auto"
-    ask_above_seconds: float = 30.0
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -98,15 +91,17 @@ class Pipeline:
         #: The position whose names are being fetched, to which runs of cells above come back.
         self.fetched: State = START
         # Unlike any other process's and any other run's, without asking the system for entropy at each.
-        self._prefix, self._runs = secrets.token_hex(8), itertools.count()
+        prefix, runs = secrets.token_hex(8), itertools.count()
+        self._unique: Callable[[], str] = lambda: f"{prefix}{next(runs):x}"
         #: The cell after which the process stands.
         self.at = ""
+        #: Where a cell runs, None for here; and what the place of the notebook gives to what travels.
+        self.is_away: Callable[[Reading], bool] = lambda reading: False
+        self.executor: Callable[[Reading], Executor] | None = None
+        self.origin = Origin()
         self.listen: Listener = lambda cell_id, state, reasons: None
         self.show: Callable[[str, list[dict[str, Any]]], None] = lambda cell_id, outputs: None
         self.confirm: Callable[[list[Entry]], Awaitable[bool]] = _agreed
-
-    def _unique(self) -> str:
-        return f"{self._prefix}{next(self._runs):x}"
 
     async def run(self, index: int, *, force: bool = False) -> Outcome:
         """Serve or run the cell at a place of the document, after whatever above it is not up to date."""
@@ -253,6 +248,9 @@ class Pipeline:
         """Really run a cell after the state, and record what it did; `twin` is the run that it repeats."""
         cell = self.session.cells[index]
         reading = self.session.read(cell)
+        # Only for what did not come back is a run repeated: it must be in this process.
+        if audience != "nobody" and self.is_away(reading):
+            return await self._execute_away(index, state, audience)
         self.resolver.running.append(cell.id)
         try:
             reach = closure(reading.analysis, self.session.with_order(reading, state))
@@ -275,6 +273,41 @@ class Pipeline:
             seen.facts = facts(before, seen, self.session.world)
             capture = Capture(before, ran, seen, self.host, self.values)
             return self._completed(capture, standing, audience, twin or self._twin(capture))
+        finally:
+            self.resolver.running.pop()
+            self.session.look_anew()
+
+    async def _execute_away(self, index: int, state: State, audience: str) -> Outcome:
+        """Run a cell on a worker and take its record as if it had been found in the store."""
+        cell = self.session.cells[index]
+        reading = self.session.read(cell)
+        self.resolver.running.append(cell.id)
+        try:
+            journey = Journey(self.session, self.resolver, self.publisher, reading, state)
+
+            def tell(status: str, reasons: tuple[Reason, ...]) -> None:
+                self.listen(cell.id, status, reasons)
+
+            assert self.executor is not None
+            away = await self.host.relay(cell, audience, partial(journey.travel, self.executor, self.origin, tell))
+            if audience == "cell":
+                self.show(cell.id, away.outputs)
+            if away.manifest is None:
+                error = away.error or ("WorkerError", "nothing came back", [])
+                reasons = (Reason("error", ": ".join(error[:2])),)
+                entry = Entry(reading, state, None, state, reasons, error[:2], journey.closure)
+                self.session.entries[cell.id] = entry
+                return Failed(entry, error, (), away.seconds)
+            manifest = journey.adopt(away.manifest, reading.terms.worker)
+            if not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
+                self.publisher.submit(manifest, {})
+            after = advance(state, manifest, cell.id)
+            entry = Entry(reading, state, manifest, after, manifest.reasons, closure=journey.closure)
+            entry.turn = self.session.turn
+            self.session.entries[cell.id] = entry
+            self.resolver.restore_files(after)
+            self._arrive(after)
+            return Completed(entry, manifest, manifest.reasons)
         finally:
             self.resolver.running.pop()
             self.session.look_anew()
@@ -357,28 +390,3 @@ class Pipeline:
             self.placement.reloadable.add(name)
         if name.startswith("effect:") and patches and None not in patches:
             self.placement.patches[name] = [p for p in patches if p is not None]
-
-
-def worth_keeping(manifest: Manifest, captured: Captured, options: Options) -> tuple[Manifest, dict[int, Group]]:
-    """Return the groups whose values are to be saved, and the manifest with the reasons why others are not."""
-    # A display's id is made up anew by every run, and later cells update the display that is shown.
-    unique = bool(manifest.nonce) or any(_display(o) for o in captured.outputs)
-    cheap = manifest.seconds * 1000 < options.min_runtime_ms and not unique
-    units, kept = list(manifest.units), {}
-    for index, group in captured.groups.items():
-        size = len(group.stream) + sum(b.nbytes for b in group.buffers)
-        if group.reason is not None:
-            continue
-        if cheap:
-            reason = Reason("cheap", "cheaper to run than to restore")
-            units[index] = msgspec.structs.replace(units[index], reason=reason)
-        elif size > options.value_limit:
-            text = f"{size / 1e6:,.1f} MB are above the limit of {options.value_limit / 1e6:,.1f} MB"
-            units[index] = msgspec.structs.replace(units[index], reason=Reason("large", text), size=size)
-        else:
-            kept[index] = group
-    return msgspec.structs.replace(manifest, units=tuple(units)), kept
-
-
-def _display(output: dict[str, Any]) -> bool:
-    return "display_id" in output["content"].get("transient", {})

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import pkgutil
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from strata_kernel.domain.cell import Cell
+from strata_kernel.domain.dispatch import Away
 from strata_kernel.domain.terms import Terms
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.outputs import SHOWN, Recorder
+from strata_kernel.kernel.relay import cancelling
 from strata_kernel.kernel.streams import Streams
-from strata_kernel.kernel.terms import TIMEOUT, CellTimeout, Limit, environment
-from strata_kernel.ports import Observed, Patch, Ran
+from strata_kernel.kernel.terms import CellTimeout, Limit, environment, over
+from strata_kernel.ports import Observed, Patch, Ran, Show
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.kernel import StrataKernel
@@ -92,7 +97,7 @@ class IPythonHost:
                     body, parent = content, args[0] if args else kwargs.get("parent")
                 if self._is_current(parent):
                     if kind == "error" and self._limit is not None and self._limit.expired:
-                        body = self._with_limit(body)
+                        body = over(self._limit, body)
                         if isinstance(message, dict):
                             message = {**message, "content": body}
                         else:
@@ -141,7 +146,7 @@ class IPythonHost:
                 # It came before the shell had taken over, or after.
                 reply = self.kernel.fail("KeyboardInterrupt", "")
             seconds = time.perf_counter() - start
-            reply = self._with_limit(reply)
+            reply = over(self._limit, reply)
         error = None
         if reply["status"] != "ok":
             error = (reply.get("ename", ""), reply.get("evalue", ""), reply.get("traceback", []))
@@ -154,6 +159,32 @@ class IPythonHost:
             self.kernel.interrupts.pending |= error[0] in NAMES
         return Ran(recorder.outputs, error, seconds, recorder.live, recorder.result)
 
+    async def relay(self, cell: Cell, audience: str, run: Callable[[Show], Awaitable[Away]]) -> Away:
+        """Show a run in another place as the cell's own; an interrupt cancels it."""
+        kernel, count = self.kernel, self.kernel.shell.execution_count
+
+        def show(kind: str, content: dict[str, Any]) -> None:
+            if kind == "execute_result":
+                content = {**content, "execution_count": count}
+            kernel.show(kind, content)
+
+        with self._recording(audience) as recorder, self._code_of(cell), kernel.interrupts.released():
+            task = asyncio.ensure_future(run(show))
+            with cancelling(task):
+                try:
+                    away = await task
+                except asyncio.CancelledError:
+                    away = Away(error=("KeyboardInterrupt", "", []))
+        if audience == "client":
+            self.executed = True
+            kernel.count(cell.source, self.request)
+            shown = any(o["msg_type"] == "error" for o in recorder.outputs)
+            kernel.plain_reply = kernel.told(away.error, count, shown=shown)
+        elif away.error is not None:
+            self.failure = Failure(cell, 0, away.error[2])
+            kernel.interrupts.pending |= away.error[0] in NAMES
+        return msgspec.structs.replace(away, outputs=recorder.outputs)
+
     @contextmanager
     def _limited(self, seconds: float | None) -> Iterator[None]:
         # Whoever steps through a cell takes the time it takes.
@@ -161,13 +192,6 @@ class IPythonHost:
         self._limit = Limit(seconds, self.namespace, self.kernel.wake)
         with self._limit.watching():
             yield
-
-    def _with_limit(self, error: dict[str, Any]) -> dict[str, Any]:
-        """Return the content of an error, or the reply, as what it is when the time was up."""
-        if self._limit is None or not self._limit.expired or error.get("ename") not in (*NAMES, TIMEOUT):
-            return error
-        lines = [f"\x1b[31m{TIMEOUT}\x1b[39m: {self._limit.text}"]
-        return {**error, "ename": TIMEOUT, "evalue": self._limit.text, "traceback": [*error["traceback"][:-1], *lines]}
 
     @contextmanager
     def _as_input(self, cell: Cell, *, stored: bool) -> Iterator[None]:

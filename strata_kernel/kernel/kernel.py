@@ -135,7 +135,7 @@ class StrataKernel(LookingKernel):
         if self.bridge.host.executed:
             return self.plain_reply  # it ran, and shows how it ended
         self._decision = replies.not_run(Reason("interrupted", "interrupted before it ran"))
-        self._count(code, request)
+        self.count(code, request)
         return self.fail("KeyboardInterrupt", "interrupted before the cell ran")
 
     def _blocked(self, error: StrataError, code: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class StrataKernel(LookingKernel):
         text, traceback = replies.explain(error, failure, self.bridge.parts.read)
         cell = failure.cell.id if failure else None
         self._decision = replies.not_run(Reason("blocked", text.splitlines()[0], cell=cell))
-        self._count(code, request)
+        self.count(code, request)
         return self.fail(type(error).__name__, text, traceback)
 
     def finish_metadata(self, parent: Any, metadata: dict[str, Any], reply_content: Any) -> dict[str, Any]:
@@ -160,8 +160,8 @@ class StrataKernel(LookingKernel):
             content = output["content"]
             if output["msg_type"] == "execute_result":
                 content = {**content, "execution_count": count}
-            self._show(output["msg_type"], content)
-        self._count(code, request)
+            self.show(output["msg_type"], content)
+        self.count(code, request)
         return {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
 
     def do_shutdown(self, restart: bool) -> Any:

@@ -11,7 +11,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
+from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe import active
 
 #: Seconds that an interrupted cell has before it is interrupted harder, and before the process ends.
@@ -106,6 +108,14 @@ class Limit:
                 return True
             frame = frame.f_back
         return False
+
+
+def over(limit: Limit | None, error: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of an error, or the reply, as what it is when the time was up."""
+    if limit is None or not limit.expired or error.get("ename") not in (*NAMES, TIMEOUT):
+        return error
+    lines = [f"\x1b[31m{TIMEOUT}\x1b[39m: {limit.text}"]
+    return {**error, "ename": TIMEOUT, "evalue": limit.text, "traceback": [*error["traceback"][:-1], *lines]}
 
 
 def _raise_in_main(kind: type[BaseException] | None) -> None:

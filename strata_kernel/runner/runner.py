@@ -217,7 +217,7 @@ def served_record(entry: Entry, seconds: float) -> CellRecord:
         cache_key=manifest.key,
         duration_ms=seconds * 1000,
         saved_ms=manifest.seconds * 1000,
-        worker="local",
+        worker=entry.reading.terms.worker,
         reasons=list(manifest.reasons),
     )
 

@@ -1,0 +1,47 @@
+"""Which values of a run are worth keeping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.manifest import Manifest
+from strata_kernel.engine.capture import Captured
+from strata_kernel.ports import Group
+
+
+class Options(msgspec.Struct):
+    """What of the settings the pipeline needs; sizes in bytes, times in the unit of their name."""
+
+    min_runtime_ms: float = 5.0
+    file_limit: int = 64 << 20
+    value_limit: int = 10_000_000_000
+    cascade: str = "auto"
+    ask_above_seconds: float = 30.0
+
+
+def worth_keeping(manifest: Manifest, captured: Captured, options: Options) -> tuple[Manifest, dict[int, Group]]:
+    """Return the groups whose values are to be saved, and the manifest with the reasons why others are not."""
+    # A display's id is made up anew by every run, and later cells update the display that is shown.
+    unique = bool(manifest.nonce) or any(_display(o) for o in captured.outputs)
+    cheap = manifest.seconds * 1000 < options.min_runtime_ms and not unique
+    units, kept = list(manifest.units), {}
+    for index, group in captured.groups.items():
+        size = len(group.stream) + sum(b.nbytes for b in group.buffers)
+        if group.reason is not None:
+            continue
+        if cheap:
+            reason = Reason("cheap", "cheaper to run than to restore")
+            units[index] = msgspec.structs.replace(units[index], reason=reason)
+        elif size > options.value_limit:
+            text = f"{size / 1e6:,.1f} MB are above the limit of {options.value_limit / 1e6:,.1f} MB"
+            units[index] = msgspec.structs.replace(units[index], reason=Reason("large", text), size=size)
+        else:
+            kept[index] = group
+    return msgspec.structs.replace(manifest, units=tuple(units)), kept
+
+
+def _display(output: dict[str, Any]) -> bool:
+    return "display_id" in output["content"].get("transient", {})
