@@ -264,17 +264,18 @@ def entangled(
     They are put into one unit however many separate tangles there are: it is coarse, but it is rare.
     """
     found: set[str] = set()
-    seen: dict[int, str] = {}
+    # With the parts themselves: an identity must not come to mean another object while they are compared.
+    seen: dict[int, tuple[str, Any]] = {}
     for name, value in known.items():
         for key, (_, part) in _walk(state_of(value), definitions).items():
             if shareable(part) or _by_reference(part, definitions):
                 continue
             if key in seen:
-                found |= {name, seen[key]}
-            seen[key] = name
+                found |= {name, seen[key][0]}
+            seen[key] = name, part
     for values, objects in others if seen else ():
         for key in objects.keys() & seen.keys():
-            found |= {*values, seen[key]}
+            found |= {*values, seen[key][0]}
     return found
 
 

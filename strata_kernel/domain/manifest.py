@@ -74,12 +74,17 @@ class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
 FactKind = Literal["file", "absent", "dir", "env", "module", "dist", "cwd"]
 
 
+#: Between a module and the folder in which it is found, where that is not on the path from the start.
+BESIDE = "@"
+
+
 class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something outside the notebook that a run saw: `digest` is its content, `stat` a cheap sign that it is unchanged.
 
     file: `name` is an absolute path, `stat` is (size, mtime_ns, ctime_ns, inode), `digest` of the bytes.
     absent: no file there. dir: digest of the sorted listing. env: digest of the value or "" when unset.
-    module: an importable local module, digest of its sources and of those it imports. dist: `digest` is the version.
+    module: an importable local module, digest of its sources and of those it imports; `module@folder` where a notebook
+    put the folder on its path. dist: `digest` is the version.
     cwd: the folder in which the kernel started, for runs that used relative paths; `name` is "start".
     """
 
@@ -87,6 +92,11 @@ class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     digest: str = ""
     stat: tuple[int, ...] = ()
+
+    @property
+    def package(self) -> str:
+        """The top-level package of a fact about a module."""
+        return self.name.partition(BESIDE)[0].partition(".")[0]
 
 
 #: The digest of a folder that a run made.

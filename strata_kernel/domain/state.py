@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from strata_kernel.domain.analysis import Analysis
+from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Artifact, Chain, Manifest, Unit
 
 ABSENT = ""
@@ -20,6 +22,8 @@ RESTORABLE = ("proc:", "env:", "rng:")
 OBSERVED = ("rng:",)
 #: Names whose values IPython keeps for the last results; only the last one is modelled.
 LAST_RESULT = "out:_"
+#: IPython's record of the session, unless the notebook bound the name itself: what it holds depends on the clicks.
+HISTORY = re.compile(r"_{2,3}|_i{1,3}|_i?\d+|_dh|_oh|_ih|In|Out|_exit_code|__annotations__")
 #: Hidden units for submodules: importing one makes it an attribute of its package.
 SUBMODULE = "module:"
 
@@ -47,11 +51,15 @@ def hidden(name: str) -> bool:
 
 
 class Closure(msgspec.Struct, frozen=True):
-    """What a run can reach: `slots` by name (None: absent), and the effects that code in reach may have."""
+    """What a run can reach: `slots` by name (None: absent), and the effects that code in reach may have.
+
+    `always` are the reasons for which nothing that is recorded can stand for it.
+    """
 
     slots: dict[str, Slot | None]
     effects: tuple[Chain, ...]
     opaque: bool
+    always: tuple[Reason, ...] = ()
 
     def versions(self) -> dict[str, str]:
         """Return the version in place of every name, "" where absent."""
@@ -80,10 +88,10 @@ def closure(analysis: Analysis, state: State) -> Closure:
         name = pending.pop()
         if name in found:
             continue
-        if name == "_":
-            pending.append(LAST_RESULT)
         slot = state.get(name)
         if slot is None:
+            if name == "_":
+                pending.append(LAST_RESULT)
             if name not in BUILTIN:
                 found[name] = None
             continue
@@ -102,7 +110,13 @@ def closure(analysis: Analysis, state: State) -> Closure:
             pending.extend(n for n in state if not hidden(n))
     # A hidden unit that only observation can prove to be read is no part of the static closure.
     kept = {n: s for n, s in found.items() if not n.startswith((*OBSERVED, "file:"))}
-    return Closure(kept, tuple(effects), opaque)
+    return Closure(kept, tuple(effects), opaque, tuple(_history(n for n, s in kept.items() if s is None)))
+
+
+def _history(absent: Iterable[str]) -> Iterator[Reason]:
+    for name in absent:
+        if HISTORY.fullmatch(name):
+            yield Reason("introspection", f"`{name}` is a record of the session", name=name)
 
 
 def _remakes(chain: Chain, analysis: Analysis, state: State) -> bool:

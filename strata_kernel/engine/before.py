@@ -100,6 +100,8 @@ def facts(before: Before, seen: Observed, world: World) -> tuple[Fact, ...]:
 
 def save_files(seen: Observed, files: Files, store: Store, limit: int) -> tuple[FileOutput, ...]:
     """Keep what the run wrote; files above `limit` bytes by their digest alone."""
+    if any(r.code == "threads" for r in seen.reasons):
+        return ()  # still being written: to put back what stood at the end of the run would destroy what came since
     saved = []
     for path in seen.written:
         try:

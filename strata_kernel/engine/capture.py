@@ -21,7 +21,7 @@ from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.restore import Source
 from strata_kernel.ports import Group, Host, Observed, Patch, Ran, Values
 
-UNDETERMINED = frozenset({"clock", "entropy", "network", "random", "subprocess", "threads", "live"})
+UNDETERMINED = frozenset({"clock", "entropy", "introspection", "network", "random", "subprocess", "threads", "live"})
 
 
 class Captured(msgspec.Struct):
@@ -56,7 +56,8 @@ class Capture:
         self.replaced: set[tuple[str, str]] = set()
 
     def _reasons(self) -> tuple[Reason, ...]:
-        found = {(r.code, r.text): r for r in (*self.analysis.frozen, *self.analysis.always, *self.seen.reasons)}
+        always = (*self.analysis.always, *self.before.closure.always)
+        found = {(r.code, r.text): r for r in (*self.analysis.frozen, *always, *self.seen.reasons)}
         if self.ran.live:
             found["live", ""] = Reason("live", "opens a connection to the page (widgets)")
         for unit in self.seen.drawn:
@@ -125,10 +126,7 @@ class Capture:
     def _import_unit(self, name: str) -> Unit:
         found = self.analysis.imports[name]
         root = found.module.partition(".")[0]
-        facts = [
-            f for f in self.seen.facts if f.kind == "dist" or (f.kind == "module" and f.name.split(".")[0] == root)
-        ]
-        facts = facts_of(root, facts)
+        facts = facts_of(root, self.seen.facts)
         version = provenance.imported(module=found.module, attribute=found.attribute, facts=facts)
         inline = msgspec.json.encode({"module": found.module, "attribute": found.attribute, "name": name})
         if found.attribute is None:
@@ -307,7 +305,7 @@ def _written(chain: Chain) -> str:
 
 def facts_of(root: str, facts: Iterable[Fact]) -> list[Fact]:
     """Return the facts behind one top-level module among those of a run."""
-    mine = [f for f in facts if f.kind == "module" and f.name.split(".")[0] == root]
+    mine = [f for f in facts if f.kind == "module" and f.package == root]
     return mine or [f for f in facts if f.kind == "dist"]
 
 

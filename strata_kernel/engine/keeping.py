@@ -9,7 +9,7 @@ import msgspec
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest
 from strata_kernel.engine.capture import Captured
-from strata_kernel.ports import Group
+from strata_kernel.ports import Group, Store
 
 
 class Options(msgspec.Struct):
@@ -41,6 +41,17 @@ def worth_keeping(manifest: Manifest, captured: Captured, options: Options) -> t
         else:
             kept[index] = group
     return msgspec.structs.replace(manifest, units=tuple(units)), kept
+
+
+def without_lost(manifest: Manifest, store: Store) -> Manifest:
+    """Leave out artifacts that are no longer in the store: the run that repeats this one saves them anew."""
+    units = [
+        u
+        if u.artifact is None or all(store.has(b) for b in (u.artifact.stream, *u.artifact.buffers) if b is not None)
+        else msgspec.structs.replace(u, artifact=None)
+        for u in manifest.units
+    ]
+    return msgspec.structs.replace(manifest, units=tuple(units))
 
 
 def _display(output: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 
 from strata_kernel.cells.kind import Policy
 from strata_kernel.domain.cell import Reason
-from strata_kernel.domain.manifest import FOLDER, Dependency, Fact, FileOutput, Manifest
+from strata_kernel.domain.manifest import BESIDE, FOLDER, Dependency, Fact, FileOutput, Manifest
 from strata_kernel.domain.state import ABSENT, OBSERVED, Closure, State
 from strata_kernel.ports import Blobs, World
 
@@ -144,7 +144,7 @@ def _say(fact: Fact) -> str:
         case "env":
             return f"environment variable {fact.name} changed"
         case "module":
-            return f"module {fact.name} changed"
+            return f"module {fact.name.replace(BESIDE, ' in ')} changed"
         case _:
             return f"{fact.name} is no longer {fact.digest or 'absent'}"
 

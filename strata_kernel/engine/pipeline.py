@@ -20,7 +20,7 @@ from strata_kernel.engine.before import Before, candidates, facts, note, save_fi
 from strata_kernel.engine.capture import Capture, Captured, finish
 from strata_kernel.engine.changes import reloadable
 from strata_kernel.engine.journey import Journey, Origin
-from strata_kernel.engine.keeping import Options, worth_keeping
+from strata_kernel.engine.keeping import Options, without_lost, worth_keeping
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement
@@ -118,7 +118,7 @@ class Pipeline:
     async def _run(self, index: int, *, force: bool) -> Outcome:
         self.session.look_anew()
         state = await self._above(index)
-        self.resolver.prepare_files(state)
+        self.resolver.restore_files(state)
         entry = self.session.look(self.session.cells[index], state)
         reasons = (Reason("forced", "forced"),) if force else entry.reasons
         if not force and entry.manifest is not None:
@@ -160,7 +160,7 @@ class Pipeline:
             return position
         place = places.index(self.at)
         state = await self._above(place)
-        entry = self.session.current(self.session.cells[place], state, self.resolver.prepare_files)
+        entry = self.session.current(self.session.cells[place], state, self.resolver.restore_files)
         if entry.manifest is None and self.session.ordered:
             outcome = await self._execute(place, state, "cell")
             if isinstance(outcome, Failed):
@@ -182,7 +182,7 @@ class Pipeline:
         agreed = self.options.cascade != "off"
         asked = False
         for place in range(index):
-            entry = self.session.current(self.session.cells[place], state, self.resolver.prepare_files)
+            entry = self.session.current(self.session.cells[place], state, self.resolver.restore_files)
             if agreed and self._must_run(entry, target):
                 if not asked:
                     asked = True
@@ -225,7 +225,8 @@ class Pipeline:
             outputs = msgspec.json.decode(bytes(self.store.get(outputs)), type=list[dict[str, Any]])
         # Known before its files come back, so that what they change is no change of the world to it.
         self.session.entries[entry.reading.cell.id] = entry
-        self.resolver.restore_files(entry.after)
+        if self.resolver.restore_files(entry.after) & {"file:" + f.path for f in manifest.files}:
+            raise StoreError("a file that it wrote cannot be put back")
         self._arrive(entry.after)
         self.store.used(manifest)
         return Restored(entry, manifest, outputs)
@@ -254,6 +255,8 @@ class Pipeline:
         self.resolver.running.append(cell.id)
         try:
             reach = closure(reading.analysis, self.session.with_order(reading, state))
+            if reach.always:
+                await self.resolver.show_results(index)
             await self.resolver.bring({*reach.slots, *in_reach(reach.slots.values(), state)}, state)
             if reading.analysis.mutates or reach.opaque:
                 self.publisher.wait([s.version for s in reach.slots.values() if s])
@@ -315,7 +318,7 @@ class Pipeline:
     def _failed(self, before: Before, ran: Ran, seen: Observed) -> Failed:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
         assert ran.error is not None
-        doubtful = self.placement.settle_names(before.state)
+        doubtful = self.placement.settle_names(before.state, seen.hidden)
         if before.closure.effects and reloadable(before, seen, [], self.host):
             # What it did to the user's modules before it failed is undone with them.
             name = "effect:failed:" + secrets.token_hex(4)
@@ -365,7 +368,8 @@ class Pipeline:
             # A run of this session may still be on its way to the store.
             recent = [e.manifest for e in self.session.entries.values() if e.manifest is not None]
             entries = self.store.entries(capture.before.reading.program)
-            return next((m for m in (*recent, *entries) if m.key == capture.key), None)
+            twin = next((m for m in (*recent, *entries) if m.key == capture.key), None)
+            return twin and without_lost(twin, self.store)
         return None
 
     def _put_in_place(self, manifest: Manifest, captured: Captured, standing: dict[str, str]) -> None:

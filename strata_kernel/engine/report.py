@@ -33,8 +33,9 @@ def state(entry: Entry, last: Outcome | None) -> tuple[State, tuple[Reason, ...]
 
 
 def _not_served(entry: Entry, last: Outcome | None) -> tuple[State, tuple[Reason, ...]]:
-    if entry.reading.analysis.always:
-        return "always", entry.reading.analysis.always
+    always = entry.reading.analysis.always or (entry.closure.always if entry.closure else ())
+    if always:
+        return "always", always
     if last is None:
         codes = {r.code for r in entry.reasons}
         return ("new" if codes <= {"new"} else "stale"), entry.reasons

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable
 
 from strata_kernel.domain.manifest import FOLDER, FileOutput, Manifest
-from strata_kernel.domain.state import LAST_RESULT, State, hidden, with_definitions
+from strata_kernel.domain.state import ABSENT, LAST_RESULT, State, hidden, with_definitions
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import StoreError
@@ -44,7 +43,15 @@ class Resolver:
         else:
             raise StoreError(f"cannot bring back {', '.join(sorted(pending))}")
         self.placement.clear_to(state)
-        self.restore_files(state)
+
+    async def show_results(self, index: int) -> None:
+        """Run the cells above a place whose results were served, for a cell that looks at the record of the session."""
+        above = [self.session.entries.get(cell.id) for cell in self.session.cells[:index]]
+        results = {place: _result(e.manifest) for place, e in enumerate(above) if e is not None and e.manifest}
+        if not self.placement.shown.issuperset(v for v in results.values() if v):
+            for place in [p for p, version in results.items() if version]:
+                entry = self.session.entries[self.session.cells[place].id]
+                await self.rerun(place, entry.before, entry.manifest)
 
     def _pending(self, wanted: set[str], names: set[str], state: State) -> set[str]:
         """Set and load what can be, and return what only running cells can bring."""
@@ -53,7 +60,7 @@ class Resolver:
         if result is not None and self.placement.hidden.get(LAST_RESULT) != result.version:
             pending.add(LAST_RESULT)
         # Effects first: a value may load only in the process that they make.
-        return pending or {n for n in wanted if not self.placement.load(n, state)}
+        return pending or {n for n in wanted if not self.placement.load(n, state)} or self.restore_files(state)
 
     async def _recompute(self, pending: set[str], state: State) -> None:
         places = {cell.id: place for place, cell in enumerate(self.session.cells)}
@@ -70,36 +77,40 @@ class Resolver:
                 raise Drifted(old.reading.cell.id)
 
     def _stands(self, name: str, state: State) -> bool:
+        if name.startswith("file:"):
+            return (self.files.digest(name.removeprefix("file:")) or ABSENT) == state[name].version
         if hidden(name):
             return self.placement.hidden.get(name) == state[name].version
         return self.placement.has(name, state[name].version)
 
-    def restore_files(self, state: State) -> None:
-        """Put the files that the notebook wrote back as they are in the state; raise StoreError."""
-        changed = []
+    def restore_files(self, state: State) -> set[str]:
+        """Put the files that the notebook wrote back as they are in the state; return those that only cells can."""
+        changed, lost = [], set()
         for name, slot in state.items():
-            if not name.startswith("file:"):
+            if not name.startswith("file:") or self._stands(name, state):
                 continue
             path, digest = name.removeprefix("file:"), slot.version or None
-            if self.files.digest(path) == digest:
-                continue
             blob = slot.unit.artifact.stream if slot.unit.artifact else None
-            if digest in (None, FOLDER) or blob is not None:
+            try:
+                if blob is None and digest not in (None, FOLDER):
+                    raise StoreError(f"{path} was not kept")
                 self.files.restore(FileOutput(path, digest, blob), self.store)
                 changed.append(path)
+            except StoreError:
+                lost.add(name)
         if changed:
             self.session.look_anew()
             self.session.settle(changed)
-
-    def prepare_files(self, state: State) -> None:
-        """Put these files back before a look-up that may look at them, as far as that is possible."""
-        with contextlib.suppress(StoreError):
-            self.restore_files(state)
+        return lost
 
     async def fetch(self, names: set[str], position: State) -> None:
         """Bring names of a position into the namespace; raise Drifted, CellFailed or StoreError."""
         wanted = {n for n in with_definitions(names, position) if not hidden(n)}
-        if all(self._stands(n, position) for n in wanted):
+        shown = set(wanted)
+        if any(position[n].unit.kind == "module" for n in wanted if n in position):
+            # What a module holds is what the effects on it made of it.
+            shown |= {n for n in position if n.startswith("effect:")}
+        if all(self._stands(n, position) for n in shown):
             return
         await self.bring(wanted, position)
 
@@ -117,3 +128,7 @@ class Resolver:
             return None
         found: object = self.host.namespace[name]
         return found
+
+
+def _result(manifest: Manifest) -> str | None:
+    return next((u.version for u in manifest.units if u.names == (LAST_RESULT,)), None)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from strata_kernel.domain.manifest import Artifact, Unit
-from strata_kernel.domain.state import RESTORABLE, SUBMODULE, Slot, State, hidden
+from strata_kernel.domain.state import LAST_RESULT, RESTORABLE, SUBMODULE, Slot, State, hidden
 from strata_kernel.errors import CodecError, StoreError
 from strata_kernel.ports import Blobs, Host, Patch, Values
 
@@ -35,6 +35,8 @@ class Placement:
         self.host, self.values, self.blobs = host, values, blobs
         self.names: dict[str, str] = {}
         self.hidden: dict[str, str] = {}
+        #: The versions of the results that cells of this process have shown.
+        self.shown: set[str] = set()
         self.shelf: dict[str, dict[str, Any]] = {}
         self._doubted = ""
         self._bound = KEPT
@@ -178,9 +180,9 @@ class Placement:
         self.undo(state)
         pending: list[str] = []
         for unit in {*self.hidden, *(n for n in state if hidden(n)), *start}:
-            if unit.startswith(("file:", "out:", SUBMODULE)):
-                continue
             slot = state.get(unit)
+            if unit.startswith(("file:", SUBMODULE)) or (slot is not None and unit == LAST_RESULT):
+                continue  # a result comes only from its cell, and only where it is asked for
             wanted = slot.version if slot else None
             if self.hidden.get(unit) == wanted:
                 continue
@@ -210,13 +212,13 @@ class Placement:
         self._doubted = version
         return standing
 
-    def settle_names(self, state: State) -> set[str]:
-        """After a run that is not recorded: return the names that stand at no version of the state."""
+    def settle_names(self, state: State, changed: Iterable[str]) -> set[str]:
+        """After a run that is not recorded, which changed these units: return the names at no version of the state."""
         here = set(self.host.names())
         self.names = {n: v for n, v in self.names.items() if n in here}
         for name in here - self.names.keys():
             self.names[name] = self._doubted
-        for unit in {*self.hidden, "rng:random", "rng:numpy", "rng:torch"}:
+        for unit in {*self.hidden, *changed, "rng:random", "rng:numpy", "rng:torch"}:
             if not unit.startswith("effect:"):
                 self.hidden[unit] = self._doubted
         return {n for n in here if self.names[n] == self._doubted}
@@ -227,6 +229,8 @@ class Placement:
             self.hidden.pop(name, None)
         else:
             self.hidden[name] = unit.version
+        if name == LAST_RESULT:
+            self.shown.add(unit.version)
 
     def undo(self, state: State) -> None:
         """Take back the effects that the state has not, the latest first, where they are nothing but patches."""

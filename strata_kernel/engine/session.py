@@ -142,7 +142,7 @@ class Session:
                 mentions.update(slot.unit.reach.mentions)
         return not mentions.isdisjoint(changed)
 
-    def current(self, cell: Cell, state: State, prepare: Callable[[State], None] = lambda state: None) -> Entry:
+    def current(self, cell: Cell, state: State, prepare: Callable[[State], object] = lambda state: None) -> Entry:
         """Return what stands for the cell after this state, kept from the last time when nothing has changed.
 
         `prepare` is called before the cell is looked up: it can bring the files of the notebook to the state.
@@ -218,8 +218,9 @@ class Session:
             entries = self.store.entries(reading.program)
         except StoreError as error:
             return Miss((Reason("store", str(error)),))
-        if reading.analysis.always and reading.policy.name not in ("frozen", "forever", "ttl"):
-            return Miss(reading.analysis.always)
+        always = reading.analysis.always + reach.always
+        if always and reading.policy.name not in ("frozen", "forever", "ttl"):
+            return Miss(always)
         while True:
             outcome = find(entries, reach, state, self._moment, reading.policy, time.time())
             if isinstance(outcome, Miss) or self._complete(outcome.manifest):

@@ -6,18 +6,17 @@ import asyncio
 import contextlib
 import importlib
 import pkgutil
-import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from strata_kernel.domain.cell import Cell
 from strata_kernel.domain.dispatch import Away
+from strata_kernel.domain.state import LAST_RESULT
 from strata_kernel.domain.terms import Terms
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe.watch import Watch
@@ -30,13 +29,8 @@ from strata_kernel.ports import Observed, Patch, Ran, Show
 if TYPE_CHECKING:
     from strata_kernel.kernel.kernel import StrataKernel
 
-#: IPython's own record of inputs and results, and what Python puts into every module.
-_OWN = re.compile(r"_+|_i+|_i?\d+|_dh|_oh|_ih|_exit_code|__\w+__|In|Out|get_ipython")
-
-
-@lru_cache(maxsize=1 << 14)
-def _own(name: str) -> bool:
-    return _OWN.fullmatch(name) is not None
+#: What Python and IPython themselves put beside a user's names, to no one's surprise.
+_ASIDE = frozenset({"_exit_code", "__annotations__", "__builtins__", "__warningregistry__"})
 
 
 class Failure(NamedTuple):
@@ -48,6 +42,7 @@ class Failure(NamedTuple):
 
 
 _ABSENT = object()
+_RESULTS = ("_", "__", "___")
 
 
 class IPythonHost:
@@ -60,6 +55,8 @@ class IPythonHost:
         self._initial = dict(self.namespace)
         #: Names that a frontend bound by silent requests: not the notebook's.
         self.foreign: set[str] = set()
+        #: The execution counts under which cells were served, by id.
+        self.counts: dict[str, int] = {}
         self.request: dict[str, Any] = {"silent": False, "store_history": True, "allow_stdin": False}
         #: The ids of the cells whose code is running now.
         self.running: list[str] = []
@@ -78,11 +75,14 @@ class IPythonHost:
 
     def names(self) -> list[str]:
         """Return the names of the namespace that belong to the notebook."""
-        initial, foreign = self._initial, self.foreign
+        initial, foreign, own = self._initial, self.foreign, self.kernel.shell.user_ns_hidden
         return [
             n
             for n, v in self.namespace.items()
-            if n not in foreign and not (n in initial and initial[n] is v) and not _own(n)
+            if own.get(n, _ABSENT) is not v
+            and initial.get(n, _ABSENT) is not v
+            and n not in foreign
+            and n not in _ASIDE
         ]
 
     def _intercept(self, stream: Any, message: Any, content: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -130,16 +130,20 @@ class IPythonHost:
         """Run the cell's source; for audiences other than the client nothing of it reaches the page."""
         request = dict(self.request)
         self._own = frozenset(name for name, _ in terms.env)
+        # Whoever steps through a cell takes the time it takes.
+        seconds = None if self.kernel.has_breakpoints else terms.timeout
+        self._limit = Limit(seconds, self.namespace, self.kernel.wake)
         if audience != "client":
             request |= {"silent": False, "store_history": False, "allow_stdin": False}
-        with self._recording(audience) as recorder, self._code_of(cell):
+        self._show_results(missing=True)
+        with self._recording(audience) as recorder, self._code_of(cell), self._counted(cell, audience):
             start = time.perf_counter()
             try:
                 with (
                     self.kernel.interrupts.released(),
-                    self._as_input(cell, stored=bool(request["store_history"])),
+                    as_input(self.kernel.shell, cell, stored=bool(request["store_history"])),
                     environment(dict(terms.env)),
-                    self._limited(terms.timeout),
+                    self._limit.watching(),
                 ):
                     reply = await self.kernel.execute_plainly(cell.source, **request)
             except (KeyboardInterrupt, CellTimeout):
@@ -186,29 +190,25 @@ class IPythonHost:
         return msgspec.structs.replace(away, outputs=recorder.outputs)
 
     @contextmanager
-    def _limited(self, seconds: float | None) -> Iterator[None]:
-        # Whoever steps through a cell takes the time it takes.
-        seconds = None if self.kernel.has_breakpoints else seconds
-        self._limit = Limit(seconds, self.namespace, self.kernel.wake)
-        with self._limit.watching():
-            yield
-
-    @contextmanager
-    def _as_input(self, cell: Cell, *, stored: bool) -> Iterator[None]:
-        # The shell looks at the last input of its history for a semicolon that hides the result.
-        history = getattr(self.kernel.shell.history_manager, "input_hist_parsed", None)
-        if stored or history is None:
-            yield
-            return
-        try:
-            text = self.kernel.shell.transform_cell(cell.source)
-        except SyntaxError:
-            text = ""
-        history.append(text)
+    def _counted(self, cell: Cell, audience: str) -> Iterator[None]:
+        """Record the result of a cell that runs for its values alone under the count with which it was served."""
+        shell = self.kernel.shell
+        count = shell.execution_count
+        if audience == "nobody" and cell.id in self.counts:
+            # From IPython 9 on the count runs ahead of the result's.
+            shell.execution_count = self.counts[cell.id] + count - shell.displayhook.prompt_count
         try:
             yield
         finally:
-            history.pop()
+            if audience == "nobody":
+                shell.execution_count = count
+
+    def _show_results(self, *, missing: bool = False) -> None:
+        """Bind the names of the last results to what IPython keeps, or those only that a notebook's name had taken."""
+        shell = self.kernel.shell
+        names = [n for n in _RESULTS if not missing or n not in self.namespace]
+        if names:
+            shell.push({n: getattr(shell.displayhook, n) for n in names}, interactive=False)
 
     @contextmanager
     def _code_of(self, cell: Cell) -> Iterator[None]:
@@ -279,4 +279,28 @@ class IPythonHost:
 
     def apply(self, unit: str, state: bytes | None) -> None:
         """Set a hidden unit of the process."""
-        self.watch.apply(unit, state)
+        if unit != LAST_RESULT:
+            self.watch.apply(unit, state)
+            return
+        hook = self.kernel.shell.displayhook
+        hook._ = hook.__ = hook.___ = ""
+        self._show_results()
+
+
+@contextmanager
+def as_input(shell: Any, cell: Cell, *, stored: bool) -> Iterator[None]:
+    """Let the shell take the cell for its last input."""
+    # The shell looks at the last input of its history for a semicolon that hides the result.
+    history = getattr(shell.history_manager, "input_hist_parsed", None)
+    if stored or history is None:
+        yield
+        return
+    try:
+        text = shell.transform_cell(cell.source)
+    except SyntaxError:
+        text = ""
+    history.append(text)
+    try:
+        yield
+    finally:
+        history.pop()

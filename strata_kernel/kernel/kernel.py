@@ -155,7 +155,7 @@ class StrataKernel(LookingKernel):
         return metadata
 
     def _replay(self, outcome: Restored, code: str, request: dict[str, Any]) -> dict[str, Any]:
-        count = self.shell.execution_count
+        count = self.bridge.host.counts[outcome.entry.reading.cell.id] = self.shell.execution_count
         for output in outcome.outputs:
             content = output["content"]
             if output["msg_type"] == "execute_result":

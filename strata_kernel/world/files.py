@@ -94,6 +94,10 @@ class Files:
         kept = self._known.get(path)
         return kept[1] if kept is not None and kept[0] == stat else None
 
+    def forget(self, path: str) -> None:
+        """Take no stat for a proof of what the file holds any more."""
+        self._known.pop(path, None)
+
     def digest(self, path: str, stat: Stat) -> str:
         """Return the digest of the bytes; raise OSError."""
         found = self.known(path, stat)

@@ -12,7 +12,7 @@ import msgspec
 from blake3 import blake3
 
 from strata_kernel.domain.digest import digest
-from strata_kernel.domain.manifest import Fact
+from strata_kernel.domain.manifest import BESIDE, Fact
 from strata_kernel.world.files import Stat, is_young, read_digest, stat_of
 from strata_kernel.world.places import editable_modules, is_library, site_folders
 from strata_kernel.world.sources import Import, imports_of, targets
@@ -51,6 +51,8 @@ class LocalModules:
         # Folders looked at in the question under way, each once; and all answers, with the folders behind them.
         self._seen: dict[str, frozenset[str]] = {}
         self._proven: dict[str, tuple[dict[str, frozenset[str]], list[Source]]] = {}
+        #: Those that look into another folder first, which a notebook put on its path.
+        self._beside: dict[str, LocalModules] = {}
 
     def is_local(self, name: str) -> bool:
         """Tell whether importing the dotted name would run a file under the roots."""
@@ -58,13 +60,33 @@ class LocalModules:
         return self._locate(name.partition(".")[0]) is not None
 
     def observe(self, name: str) -> Fact:
-        """Return the fact about a module, local or not."""
+        """Return the fact about a module, local or not; `name@folder` is one that is found in that folder."""
+        module, _, folder = name.partition(BESIDE)
+        if folder:
+            if folder not in self._beside:
+                self._beside[folder] = LocalModules((folder, *self.roots), self._path)
+            return Fact("module", name, self._beside[folder].observe(module).digest)
         sources = self.closure(name)
         if sources:
             content = digest("module", name, [(s.name, s.content) for s in sources])
         else:
             content = EXTERNAL if self._is_external(name.partition(".")[0]) else NOWHERE
         return Fact("module", name, content)
+
+    def loaded_as(self, name: str) -> str:
+        """Return the name by which a loaded module is observed: with its folder where the roots do not lead to it."""
+        top = name.partition(".")[0]
+        origin = getattr(sys.modules.get(top), "__file__", None)
+        if not isinstance(origin, str) or is_library(origin) or top in sys.stdlib_module_names:
+            return name
+        self._seen.clear()
+        place = self._locate(top)
+        if place is not None and os.path.realpath(place[0]) == os.path.realpath(origin):
+            return name
+        folder = os.path.dirname(os.path.abspath(origin))
+        if os.path.basename(origin).partition(".")[0] == "__init__":
+            folder = os.path.dirname(folder)
+        return name + BESIDE + folder
 
     def local_modules(self, names: Iterable[str]) -> dict[str, str]:
         """Return the digests of those of the names that are local modules."""
@@ -249,8 +271,3 @@ def _digest_or_nothing(path: str) -> str:
         return read_digest(path)
     except OSError:
         return ""
-
-
-def is_local_file(path: str, roots: Sequence[str]) -> bool:
-    """Tell whether a source file is the user's own: under a root, and not of an installed distribution."""
-    return not is_library(path) and path.startswith(tuple(root + os.sep for root in roots))

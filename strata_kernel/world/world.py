@@ -78,7 +78,7 @@ class LocalWorld:
         names = sorted(set(modules))
         found = []
         for name in names:
-            fact = self.modules.observe(name)
+            fact = self.modules.observe(self.modules.loaded_as(name))
             # External names are pinned by their distribution; a name of the standard library has none.
             if fact.digest != "external":
                 found.append(fact)

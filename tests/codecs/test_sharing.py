@@ -185,3 +185,16 @@ def test_what_is_loaded_never_writes_to_the_store(tmp_path: Path, definitions: D
             back["frame"].loc[:, "a"] = 0  # type: ignore[attr-defined]
         assert fingerprint(back, definitions) != unit.content
         assert [path.read_bytes() for path in files] == before
+
+
+def test_definitions_share_only_what_they_hold(
+    notebook: Callable[[str], dict[str, Any]], definitions: Definitions
+) -> None:
+    statement = "class C{0}:\n    kept = []\n    def m(self, at=[]):\n        return self.kept\n"
+    space = notebook("".join(statement.format(n) for n in range(40)))
+    names = [f"C{n}" for n in range(40)]
+    for name in names:
+        definitions.register(space[name], name, "lineage of " + name)
+    # Over and over: what is looked at on the way comes and goes, and with it the addresses.
+    for _ in range(20):
+        assert [unit.names for unit in group({n: space[n] for n in names}, definitions)] == [(n,) for n in names]

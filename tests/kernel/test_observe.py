@@ -335,6 +335,15 @@ def test_processes(run: Run, source: str) -> None:
     assert len(seen.reasons) == 1
 
 
+def test_a_process_that_goes_on(run: Run, namespace: dict[str, Any]) -> None:
+    seen = run("import subprocess; p = subprocess.Popen(['sleep', '60'])")
+    try:
+        assert [(r.code, r.name) for r in seen.reasons] == [("subprocess", "sleep"), ("threads", "sleep")]
+    finally:
+        namespace["p"].kill()
+        namespace["p"].wait()
+
+
 def test_threads(run: Run, tmp_path: Path, namespace: dict[str, Any]) -> None:
     (tmp_path / "a").write_text("x")
     namespace["done"] = done = threading.Event()

@@ -85,6 +85,10 @@ P _x = <i>\\n<+int:y> = _x + 1
   exec('<+int:x> = <int:y> + <i>')
   <+int:x> = eval('<int:y> + <i>')
   <+int:x> = _ if isinstance(_, int) else 0
+P _, <+int:x> = <i>, <i>
+P for _ in range(<i>):\\n    <+int:x> = <i>
+P __version__ = <s>
+P try:\\n    <+str:x> = __version__\\nexcept NameError:\\n    <x> = 'none'
   assert <int:x> < 40
 """,
     "functions": """

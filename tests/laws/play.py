@@ -60,10 +60,10 @@ class Match(Stage):
         except KernelDied as e:
             self.fault("kernel died", str(e))
 
-    def ask(self, upto=None):
+    def ask(self, upto=None, world=None):
         cells = self.cells if upto is None else self.cells[: upto + 1]
         env = {k: v for k, v in self.env.items() if not k.startswith("STRATA_")}
-        return self.bench.oracle.ask(cells, self.world, env)
+        return self.bench.oracle.ask(cells, world or self.world, env)
 
     def on_run_all(self, front=None):
         if self.mode == FRESH_EVERY_RUN:
@@ -128,7 +128,7 @@ class Match(Stage):
             return
         error = self.execute(self.front, self.front.ids[i], self.cells[i])
         above = not self.verdict.broken and self.verdict.error and self.verdict.error[0] < i
-        if self.verdict.broken or above or not self.verdict.repeatable:
+        if self.verdict.broken or above or not self.verdict.repeatable or self.ambiguous(i):
             self.verdict = None
             self.played.undecided += 1
             return
@@ -141,6 +141,17 @@ class Match(Stage):
         for path in sorted(self.verdict.files):
             if had.get(path) != self.verdict.files[path] != files.get(path):
                 self.fault("prefix file", path, files.get(path), self.verdict.files[path])
+
+    def ambiguous(self, i):
+        """Tell whether it matters that the cells above ran before the kernel wrote its files, and not after."""
+        if files_of(self.world) == files_of(self.pristine):
+            return False
+        now, then = self.verdict, self.ask(i, self.pristine)
+        return then.broken or (now.error, now.names, now.outputs.get(i)) != (
+            then.error,
+            then.names,
+            then.outputs.get(i),
+        )
 
     def on_check(self):
         """Compare every name with the oracle's."""

@@ -42,7 +42,10 @@ class Stage:
         self.bench, self.case, self.home, self.mode = bench, case, home, mode
         self.played, self.cells, self.step, self.env = Played(), list(case["cells"]), 0, dict(case.get("env", {}))
         self.world, self.store = home / "world", home / "store"
+        #: The world as it would be had the kernel written nothing since it started: there its cells above did run.
+        self.pristine = home / "pristine" / "world"
         self.world.mkdir()
+        self.pristine.mkdir(parents=True)
         self.verdict, self.upto, self.front, self.known = None, None, None, {}
         for path, text in case.get("files", {}).items():
             self.put(path, text)
@@ -53,9 +56,10 @@ class Stage:
                 self.front.stop(gently=False)
 
     def put(self, path, text):
-        target = self.world / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+        for world in (self.world, self.pristine):
+            target = world / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
 
     def fault(self, law, what, got=None, want=None):
         if law in self.bench.tolerate:
@@ -89,14 +93,17 @@ class Stage:
         self.front.document(self.cells)
 
     def on_restart(self):
-        self.verdict = None
-        self.front.restart()
-        self.front.document(self.cells)
+        self.started_anew(gently=True)
 
     def on_kill(self):
+        self.started_anew(gently=False)
+
+    def started_anew(self, gently):
         self.verdict = None
-        self.front.restart(gently=False)
+        self.front.restart(gently=gently)
         self.front.document(self.cells)
+        shutil.rmtree(self.pristine)
+        shutil.copytree(self.world, self.pristine)
 
     def on_clear(self):
         for entry in self.store.iterdir() if self.store.exists() else ():
@@ -137,7 +144,8 @@ class Stage:
 
     def on_remove(self, path):
         self.verdict = None
-        (self.world / path).unlink(missing_ok=True)
+        for world in (self.world, self.pristine):
+            (world / path).unlink(missing_ok=True)
 
     def on_setenv(self, name, value):
         self.env[name] = self.front.env[name] = value

@@ -169,6 +169,11 @@ def _sqlite(recording: Recording, args: tuple[Any, ...], frame: FrameType | None
         recording.held.add(path)
 
 
+@_on("mmap.__new__")
+def _map(recording: Recording, args: tuple[Any, ...], frame: FrameType | None) -> None:
+    recording.maps = True
+
+
 @_on("socket.connect", "socket.sendto", "socket.bind")
 def _connect(recording: Recording, args: tuple[Any, ...], frame: FrameType | None) -> None:
     sock, address = args

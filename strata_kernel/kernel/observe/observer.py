@@ -13,8 +13,9 @@ from strata_kernel.kernel.observe import active, audit, clocks, environment, fra
 from strata_kernel.kernel.observe.imports import ImportHooks
 from strata_kernel.kernel.observe.observed import Observed, digested
 from strata_kernel.kernel.observe.recording import AT_ONCE, Recording
-from strata_kernel.world.files import Files, Stat, is_young, stat_of
-from strata_kernel.world.modules import is_local_file
+from strata_kernel.world import handles
+from strata_kernel.world.files import Files, Stat, is_young, read_digest, stat_of
+from strata_kernel.world.places import is_library
 
 #: Threads that libraries keep for their own purposes.
 _HARMLESS = ("TMonitor", "pymon", "QueueFeederThread", "IPythonHistorySavingThread", "IOPub", "Heartbeat", "Control")
@@ -29,6 +30,10 @@ def _is_kernels(thread: threading.Thread) -> bool:
     modules = (type(thread).__module__, getattr(code, "__module__", None) or "")
     return any(module.partition(".")[0] in _KERNELS for module in modules)
 
+
+#: Bytes of a mapped file up to which it is read before and after each run.
+_READABLE = 256 << 20
+_UNKNOWN = object()
 
 _hooks: ImportHooks | None = None
 
@@ -51,9 +56,9 @@ class Observer:
         self.roots = tuple(os.path.abspath(root) for root in roots)
         self.relevance = paths.Relevance(ignored, self.roots)
         self._threads: frozenset[threading.Thread] = frozenset()
-        #: Databases that earlier cells opened for writing, as they stood when this one began.
-        self._held: dict[str, Stat | None] = {}
-        self._began: dict[str, Stat | None] = {}
+        #: Files that earlier cells left open for writing, with how they are written to, and as they stood at the start.
+        self._held: dict[str, str] = {}
+        self._began: dict[str, object] = {}
 
     def install(self) -> None:
         """Wrap what must be wrapped; nothing is recorded until `start`."""
@@ -79,7 +84,7 @@ class Observer:
         recording = Recording(namespace, self.files, self.relevance)
         recording.generators = generators.states() if drawn_from is None else drawn_from
         self._threads = frozenset(threading.enumerate())
-        self._began = {path: stat_of(path) for path in self._held}
+        self._began = {path: self._stamp(path) for path in self._held}
         while active.troubles:
             recording.miss(active.troubles.pop())
         active.recording = recording
@@ -92,15 +97,41 @@ class Observer:
         with active.exempt():
             self._watch_held(recording)
             self._note_threads(recording)
+            self._note_processes(recording)
             return self._summed(recording)
 
     def _watch_held(self, recording: Recording) -> None:
         for path, before in self._began.items():
-            if stat_of(path) != before and path not in recording.written:
-                recording.reads.pop(path, None)
-                recording.written[path] = before is not None
-                recording.miss(f"{path} was written through a connection that an earlier cell opened")
-        self._held.update(dict.fromkeys(recording.held))
+            if path in recording.written or (before is not _UNKNOWN and self._stamp(path) == before):
+                continue
+            recording.reads.pop(path, None)
+            recording.written[path] = before is not None
+            self.files.forget(path)
+            if self._held[path] != handles.APPENDS:
+                # What another run writes depends on where this one stopped, which no value shows.
+                recording.miss(f"{path} was written through what an earlier cell opened")
+        if not recording.written:
+            return
+        found = {**handles.held(), **dict.fromkeys(recording.held, handles.WRITES)}
+        for path in recording.written:
+            # A mapping keeps its file open too.
+            if recording.maps or self._held.get(path) == handles.MAPS:
+                self._held[path] = handles.MAPS
+            elif path in found:
+                self._held[path] = found[path]
+
+    def _stamp(self, path: str) -> object:
+        """Return what differs once the file has been written; what is mapped has to be read for it."""
+        found = stat_of(path)
+        if found is None or self._held[path] != handles.MAPS:
+            return found
+        return read_digest(path) if found[0] <= _READABLE else _UNKNOWN
+
+    @staticmethod
+    def _note_processes(recording: Recording) -> None:
+        if any(code == "subprocess" for code, _, _ in recording.reasons):
+            for name in handles.children():
+                recording.reason("threads", f"leaves the process {name!r} running", name=name)
 
     def _note_threads(self, recording: Recording) -> None:
         for thread in threading.enumerate():
@@ -189,7 +220,7 @@ class Observer:
                     found.add(name)
                 continue
             origin = getattr(module, "__file__", None)
-            if isinstance(origin, str) and is_local_file(origin, self.roots):
+            if isinstance(origin, str) and not is_library(origin) and first != "strata_kernel":
                 found.add(name)
             elif first not in sys.stdlib_module_names and first != "strata_kernel":
                 found.add(first)

@@ -54,6 +54,8 @@ class Recording:
         self.grown: set[str] = set()
         #: Files behind connections that outlive the cell.
         self.held: set[str] = set()
+        #: Whether it mapped files into memory, where writes leave no trace.
+        self.maps = False
         #: Whether it matters in which folder the cell ran.
         self.relative = False
 

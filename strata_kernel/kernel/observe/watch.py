@@ -34,7 +34,7 @@ class Watch:
         self.process = ProcessState()
         self._before: Any = None
         #: Files of the user's modules that are loaded, as they were when they were.
-        self._local: dict[str, tuple[str, Stat | None]] = {}
+        self._local: dict[str, tuple[str, Stat | None, str | None]] = {}
         #: All modules that were looked at, and by what it is told that none came since.
         self._loaded: set[str] = set()
         self._newest: tuple[int, str] = (0, "")
@@ -98,20 +98,31 @@ class Watch:
         if newest == self._newest:
             return
         self._newest = newest
-        roots = tuple(root + os.sep for root in self.world.modules.roots)
         new = sys.modules.keys() - self._loaded
         self._loaded |= new
         for name in new:
             path = getattr(sys.modules.get(name), "__file__", None)
-            if not isinstance(path, str) or not path.startswith(roots) or is_library(path):
+            if not isinstance(path, str) or is_library(path):
                 continue
             if name.partition(".")[0] not in _NOT_LOCAL:
-                self._local[name] = (path, stat_of(path))
+                stat = stat_of(path)
+                self._local[name] = (path, stat, self._content(path, stat))
 
     def _unload_outdated(self) -> None:
         """Unload the modules whose files changed, and those that import them, so that an import reads them anew."""
-        if any(stat_of(path) != stat for path, stat in self._local.values()):
-            self.unload()
+        for name, (path, stat, content) in self._local.items():
+            if (now := stat_of(path)) == stat:
+                continue
+            if content is None or self._content(path, now) != content:
+                self.unload()
+                return
+            self._local[name] = (path, now, content)
+
+    def _content(self, path: str, stat: Stat | None) -> str | None:
+        try:
+            return self.world.files.digest(path, stat) if stat is not None else None
+        except OSError:
+            return None
 
     def is_users(self, module: str) -> bool:
         """Tell whether a module that is loaded is the user's own."""
