@@ -13,6 +13,7 @@ from strata_kernel import protocol
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.checks import check
 from strata_kernel.domain.diagnostic import Diagnostic
+from strata_kernel.domain.terms import LOCAL
 from strata_kernel.engine import report
 from strata_kernel.engine.pipeline import Outcome, Restored
 from strata_kernel.engine.session import Entry
@@ -59,7 +60,19 @@ class Follower:
     def status(self, cell_id: str, state: str, reasons: tuple[Reason, ...]) -> None:
         """Tell everyone the state of one cell, soon."""
         if self.comms:
-            self._put(protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons)))  # type: ignore[arg-type]
+            self._put(
+                protocol.CellStatus(
+                    id=cell_id,
+                    state=state,  # type: ignore[arg-type]
+                    reasons=list(reasons),
+                    worker=self._worker(cell_id),
+                )
+            )
+
+    def _worker(self, cell_id: str) -> str | None:
+        cell = next((c for c in self.bridge.session.cells if c.id == cell_id), None)
+        worker = self.bridge.session.read(cell).terms.worker if cell else LOCAL
+        return None if worker == LOCAL else worker
 
     def ran(self, cell_id: str, outcome: Outcome, *, saving: bool) -> None:
         """Tell everyone how a run ended, and soon what follows for the other cells."""
@@ -167,7 +180,14 @@ class Follower:
     def _state(self, entry: Entry) -> protocol.CellStatus:
         state, reasons = self.bridge.view.state(entry)
         took = entry.manifest.seconds * 1000 if entry.manifest else None
-        return protocol.CellStatus(id=entry.reading.cell.id, state=state, reasons=list(reasons), run_ms=took)  # type: ignore[arg-type]
+        away = None if (worker := entry.reading.terms.worker) == LOCAL else worker
+        return protocol.CellStatus(
+            id=entry.reading.cell.id,
+            state=state,  # type: ignore[arg-type]
+            reasons=list(reasons),
+            run_ms=took,
+            worker=away,
+        )
 
     def _findings(self, entries: list[Entry]) -> dict[str, list[Diagnostic]]:
         settings = self.bridge.parts.settings

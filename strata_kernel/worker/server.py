@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import json
 import logging
@@ -10,7 +11,7 @@ import queue
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ class Worker:
                 guest.interrupt()
         await self.guests.close()
 
-    async def run(self, dispatch: Dispatch) -> AsyncIterator[bytes]:
+    async def run(self, dispatch: Dispatch) -> AsyncGenerator[bytes, None]:
         """Run the cell and yield lines of JSON, the last of which tells the end."""
         self.running[dispatch.id] = None
         guest: Guest | None = None
@@ -93,15 +94,22 @@ class Worker:
         try:
             yield _line({"t": "accepted", "id": dispatch.id})
             waiting = asyncio.ensure_future(self.room.acquire())
-            while not (await asyncio.wait([waiting], timeout=BEAT))[0]:
-                yield _line({"t": "beat", "queued": True})
+            try:
+                while not (await asyncio.wait([waiting], timeout=BEAT))[0]:
+                    yield _line({"t": "beat", "queued": True})
+            except BaseException:
+                if not waiting.cancel():
+                    self.room.release()
+                raise
             try:
                 guest = self.running[dispatch.id] = await self.guests.take()
                 await guest.give(msgspec.json.encode(dispatch))
-                async for line in self._told(guest, dispatch.terms.timeout or self.options.timeout):
-                    if line.startswith(b'{"t":"end"'):
-                        status = "ended"
-                    yield line
+                limit = dispatch.terms.timeout or self.options.timeout
+                async with contextlib.aclosing(self._told(guest, limit)) as told:
+                    async for line in told:
+                        if line.startswith(b'{"t":"end"'):
+                            status = "ended"
+                        yield line
             finally:
                 self.room.release()
         finally:
@@ -111,7 +119,7 @@ class Worker:
             seconds = round(time.monotonic() - begun, 3)
             log.info("run", extra={"fields": {"run": dispatch.id, "status": status, "seconds": seconds}})
 
-    async def _told(self, guest: Guest, limit: float) -> AsyncIterator[bytes]:
+    async def _told(self, guest: Guest, limit: float) -> AsyncGenerator[bytes, None]:
         deadline = time.monotonic() + limit + GRACE
         events = guest.events()
         reading = asyncio.ensure_future(anext(events, b""))
@@ -234,10 +242,10 @@ class BodyHandler(WorkerHandler):
 class BlobHandler(BodyHandler):
     """`/v2/blobs/HASH`: one piece of content."""
 
-    def prepare(self) -> None:
-        """Begin to store what comes."""
-        super().prepare()
-        self._pieces: queue.Queue[bytes | None] = queue.Queue()
+    def initialize(self, worker: Worker) -> None:
+        """Have a place for what comes, also when it never does."""
+        super().initialize(worker)
+        self._pieces: queue.SimpleQueue[bytes | ConnectionError | None] = queue.SimpleQueue()
         self._stored: asyncio.Future[Blob] | None = None
 
     def take(self, chunk: bytes) -> None:
@@ -253,16 +261,17 @@ class BlobHandler(BodyHandler):
 
     def _content(self) -> Iterator[bytes]:
         while (piece := self._pieces.get()) is not None:
+            if isinstance(piece, ConnectionError):
+                raise piece  # what is half there is not stored
             yield piece
 
     def on_connection_close(self) -> None:
         """Let the thread end when nothing more comes."""
-        self._pieces.put(None)
+        self._pieces.put(ConnectionError("the rest of it never came"))
 
     def on_finish(self) -> None:
         """Let it end when the body was refused, too."""
-        if hasattr(self, "_pieces"):
-            self._pieces.put(None)
+        self._pieces.put(ConnectionError("refused"))
 
     async def put(self, name: str) -> None:
         """Store it under its own name, whatever it was called."""
@@ -312,9 +321,11 @@ class ExecuteHandler(BodyHandler):
             raise HTTPError(410, "this run was begun before")
         self.set_header("Content-Type", "application/x-ndjson")
         try:
-            async for line in self.worker.run(dispatch):
-                self.write(line)
-                await self.flush()
+            # Closed at once, so that a cell whose caller is gone does not go on.
+            async with contextlib.aclosing(self.worker.run(dispatch)) as lines:
+                async for line in lines:
+                    self.write(line)
+                    await self.flush()
         except StreamClosedError:
             log.info("client gone", extra={"fields": {"run": dispatch.id}})
 

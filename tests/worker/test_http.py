@@ -1,9 +1,11 @@
 """Whatever is sent to a worker, it answers, stays within its folder, and goes on working."""
 
+import contextlib
+import http.client
 import json
 import os
+import socket
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -88,20 +90,37 @@ HEADERS = st.dictionaries(
 )
 
 
+def sent(url, method, path, headers, body):
+    """Send bytes as they are and return the status, None when the connection just ends."""
+    host, port = url.removeprefix("http://").split(":")
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *(f"{k}: {v}" for k, v in headers.items())]
+    if not headers.keys() & {"Content-Length", "Transfer-Encoding"}:
+        lines.append(f"Content-Length: {len(body)}")
+    # One that announces more than it sends is waited for.
+    liar = bool(headers.keys() & {"Content-Length", "Transfer-Encoding", "Expect"})
+    with socket.create_connection((host, int(port)), timeout=0.3 if liar else 20) as connection:
+        with contextlib.suppress(OSError):  # it may have refused before it has read all
+            connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body)
+        answer = http.client.HTTPResponse(connection, method=method)
+        try:
+            answer.begin()
+            return answer.status
+        except (http.client.HTTPException, ConnectionError):
+            return None
+        except TimeoutError:
+            assert liar
+            return None
+
+
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
 @given(METHODS, PATHS, BODIES, HEADERS, st.booleans())
 def test_malformed_requests(shared, method, path, body, headers, allowed):
     token = {"Authorization": f"Bearer {TOKEN}"} if allowed else {}
-    with httpx.Client(base_url=shared.url, trust_env=False, timeout=20) as client:
-        try:
-            answer = client.request(method, httpx.URL(shared.url + path), content=body, headers={**headers, **token})
-        except (httpx.InvalidURL, httpx.LocalProtocolError):
-            return
-        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-            return  # a request that contradicts itself ends the connection
-    assert answer.status_code < 500 or answer.status_code in (503, 504), (answer.status_code, answer.text)
-    if not allowed and not path.startswith("/health"):
-        assert answer.status_code in (400, 401, 404, 405, 411, 413, 417), answer.status_code
+    status = sent(shared.url, method, path, {**headers, **token}, body)
+    assert status is None or status < 500 or status in (503, 504)
+    if not allowed and "health" not in path:
+        assert status in (None, 100, 400, 401, 404, 405, 413)
+    assert shared.process.poll() is None
 
 
 def test_it_still_works_and_wrote_nowhere_else(shared):
@@ -124,14 +143,13 @@ def test_it_still_works_and_wrote_nowhere_else(shared):
 
 
 def test_without_the_token_only_health_answers(shared):
-    with httpx.Client(base_url=shared.url, trust_env=False) as client:
-        assert client.get("/health").status_code == 200
-        for given_token in (
-            {},
-            {"Authorization": "Bearer"},
-            {"Authorization": f"Basic {TOKEN}"},
-            {"Authorization": "Bearer \xff"},
-        ):
-            assert client.get("/v2/environment", headers=given_token).status_code == 401
-            assert client.post("/v2/execute", headers=given_token, content=b"{}").status_code == 401
-            assert client.put("/v2/blobs/" + "0" * 64, headers=given_token, content=b"x").status_code == 401
+    assert sent(shared.url, "GET", "/health", {}, b"") == 200
+    for given_token in (
+        {},
+        {"Authorization": "Bearer"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": "Bearer \xff"},
+    ):
+        assert sent(shared.url, "GET", "/v2/environment", given_token, b"") == 401
+        assert sent(shared.url, "POST", "/v2/execute", given_token, b"{}") == 401
+        assert sent(shared.url, "PUT", "/v2/blobs/" + "0" * 64, given_token, b"x") == 401

@@ -233,3 +233,15 @@ def test_memory_has_a_limit(near):
     front = near("--memory-bytes", str(3 << 30))
     got = front.run(GPU + "x = bytearray(8 << 30)", "a")
     assert got.error == "MemoryError"
+
+
+def test_a_caller_that_goes_away_ends_its_cell(near):
+    front = near()
+    message = front.send(GPU + "import subprocess\nprint('begun')\nsubprocess.run(['sleep', '2345.6'])", "a")
+    while (got := front._poll(60)) and got["msg_type"] != "stream":
+        pass
+    assert message
+    front.manager.provisioner.process.kill()
+    until(lambda: "2345.6" not in subprocess.check_output(["ps", "-eo", "args"], text=True))
+    with front.worker.client() as client:
+        until(lambda: client.get("/health").json()["active_executions"] == 0)
