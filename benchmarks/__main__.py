@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import strata_kernel
-from benchmarks import cold, columns, headless, latency, restoring, staleness
+from benchmarks import cold, columns, headless, latency, restoring, staleness, workers
 from benchmarks.bench import Figure
 
 BENCHMARKS: dict[str, Callable[[bool], list[Figure]]] = {
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Figure]]] = {
     "restore": restoring.restore,
     "columns": columns.columns,
     "staleness": staleness.staleness,
+    "workers": workers.workers,
 }
 
 

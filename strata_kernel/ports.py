@@ -206,8 +206,8 @@ class Executor(Protocol):
 
     name: str
 
-    def differences(self, facts: Iterable[Fact]) -> tuple[Reason, ...]:
-        """Return in what the place is known to differ from these facts about this one; never waits."""
+    async def differences(self, facts: Iterable[Fact]) -> tuple[Reason, ...]:
+        """Return in what the place differs from these facts about this one; raise WorkerError."""
         ...
 
     async def execute(self, dispatch: Dispatch, show: Show, store: Store) -> Away:

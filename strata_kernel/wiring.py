@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from strata_kernel.domain.terms import LOCAL, Terms
 from strata_kernel.engine.journey import Origin
 from strata_kernel.engine.session import Session
 from strata_kernel.errors import WorkerError
+from strata_kernel.executors.report import Report, Reports
 from strata_kernel.saving import is_secret
 from strata_kernel.settings import Settings, WorkerSettings, load_settings
 from strata_kernel.store import open_store
@@ -63,6 +65,8 @@ class Parts:
         )
         self._environ = environ
         self._executors: dict[str, Executor] = {}
+        self._reports = Reports(Path(settings.cache.store) / "workers")
+        self.world.elsewhere = lambda name, worker: self._reports.version(self.identity.of_worker(worker), name)
         self.origin = Origin(self.world.start, self.environ, self.identity)
 
     def read(self, cell: Cell) -> Reading:
@@ -83,7 +87,8 @@ class Parts:
         if name not in declared:
             raise WorkerError("unknown", unknown_worker(name, {LOCAL, *declared})[0])
         if name not in self._executors:
-            self._executors[name] = connect(declared[name], self._environ)
+            keep = partial(self._reports.keep, self.identity.of_worker(name))
+            self._executors[name] = connect(declared[name], self._environ, keep)
         return self._executors[name]
 
     def session(self) -> Session:
@@ -121,7 +126,7 @@ def identify(worker: WorkerSettings) -> str:
     return digest("worker", worker.backend, worker.name, repr(sorted(config.items())))
 
 
-def connect(worker: WorkerSettings, environ: Mapping[str, str]) -> Executor:
+def connect(worker: WorkerSettings, environ: Mapping[str, str], keep: Callable[[Report], None]) -> Executor:
     """Return the executor of a declared worker; raise WorkerError for a declaration that does not do."""
     from strata_kernel.executors.remote import HttpExecutor, Place
 
@@ -131,7 +136,9 @@ def connect(worker: WorkerSettings, environ: Mapping[str, str]) -> Executor:
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         raise WorkerError("unknown", f'worker {worker.name} needs `config = {{ url = "http://…" }}` in strata.toml')
     token = environ.get(str(variable), "") if variable else str(worker.config.get("token", ""))
-    return HttpExecutor(worker.name, Place(url.rstrip("/").removesuffix("/v1/execute"), token, str(variable or "")))
+    return HttpExecutor(
+        worker.name, Place(url.rstrip("/").removesuffix("/v1/execute"), token, str(variable or "")), keep
+    )
 
 
 def build(

@@ -44,6 +44,8 @@ class Journey:
         self._producers: dict[str, Producer] = {}
         self._packer = Packer()
         self._folder = ""
+        #: In what its libraries differ where it runs.
+        self.differences: tuple[Reason, ...] = ()
 
     async def travel(
         self,
@@ -63,7 +65,10 @@ class Journey:
         try:
             executor = find(self.reading)
             dispatch = await self.pack(origin)
-            tell("dispatching", executor.differences(self.facts()))
+            tell("dispatching", ())
+            self.differences = await executor.differences(self.facts())
+            if self.differences:
+                tell("dispatching", self.differences)
             return await executor.execute(dispatch, shown, self.session.store)
         except WorkerError as error:
             return Away(error=("WorkerError", str(error), []))
@@ -166,7 +171,7 @@ class Journey:
         """Return the record as one of this machine: what was seen there and does not hold here is told apart."""
         strange = broken(manifest, self.state, Moment(self.session.world))
         kept = [f for f in manifest.facts if f not in strange]
-        reasons = list(manifest.reasons)
+        reasons = [*manifest.reasons, *self.differences]
         for fact in strange:
             if fact.kind == "dist":
                 kept.append(msgspec.structs.replace(fact, name=f"{fact.name}@{worker}"))

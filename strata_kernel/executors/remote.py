@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
 from strata_kernel.domain.cell import Reason
-from strata_kernel.domain.dispatch import Away, Dispatch, blobs_of_run
+from strata_kernel.domain.dispatch import PROTOCOL, Away, Dispatch, blobs_of_run
 from strata_kernel.domain.manifest import Blob, Fact, Manifest
 from strata_kernel.errors import StoreError, WorkerError
+from strata_kernel.executors.report import Report, normal
 from strata_kernel.ports import Show, Store
 
 #: Seconds to connect, without a sign of life (the worker gives one each second), and for an interrupted cell to end.
@@ -21,13 +22,6 @@ CONNECT, SILENCE, PATIENCE = 5.0, 8.0, 10.0
 #: Seconds before each further attempt to reach it.
 AGAIN = (0.2, 0.8)
 _CHUNK = 1 << 20
-
-
-class Report(msgspec.Struct, frozen=True):
-    """What a worker said of itself: Python's minor version, and its distributions' versions by name."""
-
-    python: str = ""
-    distributions: dict[str, str] = {}
 
 
 class _End(msgspec.Struct, frozen=True):
@@ -51,26 +45,34 @@ class Place(NamedTuple):
 class HttpExecutor:
     """One worker; its connections are kept between cells."""
 
-    def __init__(self, name: str, place: Place, report: Report | None = None) -> None:
-        self.name, self.place, self.report = name, place, report
+    def __init__(self, name: str, place: Place, reported: Callable[[Report], None] = lambda report: None) -> None:
+        self.name, self.place, self.reported = name, place, reported
+        self.report: Report | None = None
         self._greeted = False
         self._client: Any = None
 
-    def differences(self, facts: Iterable[Fact]) -> tuple[Reason, ...]:
-        """Return which distributions are known to have other versions there."""
-        if self.report is None:
-            return ()
-        there = {_normal(name): version for name, version in self.report.distributions.items()}
+    async def differences(self, facts: Iterable[Fact]) -> tuple[Reason, ...]:
+        """Return which distributions have other versions there; raise WorkerError."""
+        await self._greet()
+        assert self.report is not None
+        there = {normal(name): version for name, version in self.report.distributions.items()}
         found = []
         for fact in facts:
-            if fact.kind == "dist" and (version := there.get(_normal(fact.name), "")) != fact.digest:
+            if fact.kind == "dist" and (version := there.get(normal(fact.name), "")) != fact.digest:
                 text = f"{fact.name} is {version or 'missing'} on {self.name} and {fact.digest or 'missing'} here"
                 found.append(Reason("environment", text, name=fact.name))
         return tuple(found)
 
     async def execute(self, dispatch: Dispatch, show: Show, store: Store) -> Away:
         """Run the cell there; raise WorkerError."""
-        await self._greet(dispatch)
+        await self._greet()
+        assert self.report is not None
+        if self.report.python != dispatch.python:
+            raise WorkerError(
+                "version",
+                f"worker {self.name} runs Python {self.report.python}, this kernel {dispatch.python}: values do not "
+                "travel between the two\nStart `strata worker` with the Python of this notebook's environment.",
+            )
         events: asyncio.Queue[dict[str, Any] | BaseException] = asyncio.Queue()
         reader = asyncio.ensure_future(self._read(dispatch, store, events))
         interrupted = False
@@ -122,21 +124,16 @@ class HttpExecutor:
             )
         return self._client
 
-    async def _greet(self, dispatch: Dispatch) -> None:
+    async def _greet(self) -> None:
         """Ask once what it speaks and what is installed there."""
         if self._greeted:
             return
         health = await self._asked("/health")
         spoken = health.get("capabilities", {}).get("protocol_versions", [])
-        if dispatch.protocol not in spoken:
-            raise WorkerError("version", f"worker {self.name} does not speak {dispatch.protocol} but {spoken}")
+        if PROTOCOL not in spoken:
+            raise WorkerError("version", f"worker {self.name} does not speak {PROTOCOL} but {', '.join(spoken)}")
         self.report = msgspec.convert(await self._asked("/v2/environment"), Report)
-        if self.report.python != dispatch.python:
-            raise WorkerError(
-                "version",
-                f"worker {self.name} runs Python {self.report.python}, this kernel {dispatch.python}: values do not "
-                "travel between the two\nStart the worker with this notebook's environment (`strata worker --sync`).",
-            )
+        self.reported(self.report)
         self._greeted = True
 
     async def _asked(self, path: str) -> dict[str, Any]:
@@ -301,7 +298,3 @@ def _pieces(view: memoryview) -> Any:
 def _slices(view: memoryview) -> Iterator[bytes]:
     for start in range(0, len(view), _CHUNK):
         yield bytes(view[start : start + _CHUNK])
-
-
-def _normal(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")

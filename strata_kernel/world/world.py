@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.world.dists import Distributions
@@ -30,6 +30,8 @@ class LocalWorld:
         self.environment = Environment(dict(os.environ) if environ is None else environ)
         self.modules = LocalModules(roots, path)
         self.distributions = Distributions(path)
+        #: The version that a worker has of a distribution, None where that is not known.
+        self.elsewhere: Callable[[str, str], str | None] = lambda name, worker: None
 
     def observe(self, kind: str, name: str) -> Fact | None:
         """Return the fact as it holds now, None when it cannot be told."""
@@ -46,6 +48,9 @@ class LocalWorld:
                 return self.environment.observe(name)
             case "module":
                 return self.modules.observe(name)
+            case "dist" if "@" in name:
+                version = self.elsewhere(*name.split("@", 1))
+                return None if version is None else Fact("dist", name, version)
             case "dist":
                 return self.distributions.observe(name)
         return None

@@ -17,11 +17,11 @@ GPU = "# @worker gpu\n"
 class WorkerProcess:
     """One `strata worker`."""
 
-    def __init__(self, folder, *options, token=TOKEN):
+    def __init__(self, folder, *options, token=TOKEN, **variables):
         self.folder, self.token = folder, token
         folder.mkdir(parents=True, exist_ok=True)
         words = ["worker", "--port", "0", "--work-dir", str(folder / "work"), *options]
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_")}
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_")} | variables
         if token:
             words += ["--token-env", "WORKER_TOKEN"]
             environ["WORKER_TOKEN"] = token

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.worker.conftest import GPU, declare, until
+from tests.worker.conftest import GPU, TOKEN, declare, until
 
 CELLS = {
     "a": "x = 20\ndef double(v):\n    return 2 * v\nxs = [1]",
@@ -245,3 +245,30 @@ def test_a_caller_that_goes_away_ends_its_cell(near):
     until(lambda: "2345.6" not in subprocess.check_output(["ps", "-eo", "args"], text=True))
     with front.worker.client() as client:
         until(lambda: client.get("/health").json()["active_executions"] == 0)
+
+
+def install(folder, version):
+    """Put a distribution with one module on a path of its own."""
+    site = folder / f"v{version}" / "site-packages"
+    (site / f"twice-{version}.dist-info").mkdir(parents=True)
+    (site / f"twice-{version}.dist-info" / "METADATA").write_text(f"Name: twice\nVersion: {version}\n")
+    (site / f"twice-{version}.dist-info" / "RECORD").write_text("twice.py,,\n")
+    (site / "twice.py").write_text(f"made = {version!r}\n")
+    return str(site)
+
+
+def test_libraries_that_differ_are_told_and_verified(frontend, worker, tmp_path):
+    made = worker(PYTHONPATH=install(tmp_path, "2.0"))
+    declare(tmp_path, gpu=made.url)
+    front = frontend(MY_WORKER=TOKEN, PYTHONPATH=install(tmp_path, "1.0"))
+    source = GPU + "import twice\nprint(twice.made)"
+    front.document(a=source)
+    got = front.run(source, "a")
+    assert got.text() == "2.0\n"
+    told = front.hear(lambda d: d.get("state") == "dispatching" and d.get("reasons"))
+    assert told["worker"] == "gpu"
+    assert told["reasons"][0]["text"] == "twice is 2.0 on gpu and 1.0 here"
+    assert "environment" in got.codes
+    front.restart()
+    front.document(a=source)
+    assert front.run(source, "a").status == "hit"
