@@ -68,6 +68,10 @@ class World(Protocol):
         """Return the facts behind imported modules: the sources of local ones, the distributions of others."""
         ...
 
+    def sources_of(self, modules: Iterable[str]) -> dict[str, bytes]:
+        """Return the files of the user's own modules among these, and of those that they import, by relative path."""
+        ...
+
     def holds(self, fact: Fact) -> bool:
         """Tell whether the fact still holds: by its stat where that is proof, else by its digest."""
         ...

@@ -26,9 +26,11 @@ class Producer(msgspec.Struct, frozen=True):
 
 
 class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of one cell. `folder` is where its relative paths start here, `environ` is what its kernel starts with.
+    """One run of one cell.
 
-    `python`, `session` and `identity` (the worker's) are parts of its program; `twins` are earlier runs of it.
+    `folder` is where its relative paths start here, `environ` what its kernel starts with, `modules` the user's own
+    files that imports may look for, by relative path. `python`, `session` and `identity` (the worker's) are parts of
+    its program; `twins` are earlier runs of it.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
     twins: tuple[Manifest, ...] = ()
     folder: str = ""
     environ: dict[str, str] = {}
+    modules: dict[str, bytes] = {}
     python: str = ""
     session: str = ""
     identity: str = ""

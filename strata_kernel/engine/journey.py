@@ -91,11 +91,19 @@ class Journey:
             twins=tuple(_bare(m) for m in twins if m.program == self.reading.program),
             folder=origin.folder,
             environ=origin.environ,
+            modules=self.session.world.sources_of(self._modules()),
             python=identity.python,
             session=identity.session,
             identity=identity.of_worker(worker),
             defaults=identity.defaults,
         )
+
+    def _modules(self) -> set[str]:
+        """Return the modules that the cell imports, or that anything above was made with."""
+        made = [
+            f.name for e in self.session.entries.values() if e.manifest for f in e.manifest.facts if f.kind == "module"
+        ]
+        return {*self.reading.analysis.modules, *made}
 
     def facts(self) -> tuple[Fact, ...]:
         """Return the facts about this machine's libraries that the cell rests on."""

@@ -253,6 +253,10 @@ class Guest:
         self.kernel, self.dispatch, self.emit = kernel, dispatch, emit
         self.here = os.getcwd()
         os.environ.update(dispatch.environ)
+        for path, content in dispatch.modules.items():
+            target = Path(self.here, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
         world = LocalWorld(local_roots(self.here), start=self.here)
         world.distributions = _DISTRIBUTIONS
         watch = Watch(world, [str(store.path)])

@@ -124,6 +124,8 @@ def _child(kernel: GuestKernel, folder: str, store: LocalStore, memory: int, des
         place = Path(folder)
         os.environ["STRATA_EXECUTION"] = place.name
         os.chdir(place / "cwd")
+        # Where a kernel looks first: the folder in which it runs.
+        sys.path[0] = ""
         serve(kernel, place, store, memory)
     finally:
         os._exit(1)

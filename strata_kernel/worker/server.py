@@ -361,6 +361,8 @@ def check(dispatch: Dispatch) -> None:
         raise ValueError("a place names no unit")
     if any(not re.fullmatch(r"[0-9a-f]{64}", blob.hash) or blob.size < 0 for blob in dispatch.blobs()):
         raise ValueError("a blob has no proper name")
+    if not all(re.fullmatch(r"(\w+/)*\w+(\.[\w-]+)*", path, re.ASCII) for path in dispatch.modules):
+        raise ValueError("a module has no proper path")
     if not dispatch.folder.startswith("/"):
         raise ValueError("`folder` must be absolute")
     if any("\0" in k or "=" in k or not k or "\0" in v for k, v in (*dispatch.environ.items(), *dispatch.terms.env)):

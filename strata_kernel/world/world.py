@@ -55,6 +55,19 @@ class LocalWorld:
                 return self.distributions.observe(name)
         return None
 
+    def sources_of(self, modules: Iterable[str]) -> dict[str, bytes]:
+        """Return the files of the user's own modules among these, and of those that they import, by relative path."""
+        found: dict[str, bytes] = {}
+        for source in {s.path: s for name in modules if "@" not in name for s in self.modules.closure(name)}.values():
+            dotted, base = source.name.replace(".", "/"), os.path.basename(source.path)
+            folder = dotted if base.startswith("__init__.") else os.path.dirname(dotted)
+            try:
+                with open(source.path, "rb") as file:
+                    found[os.path.join(folder, base)] = file.read()
+            except OSError:  # a folder that is a package by being one, or one that has just gone
+                continue
+        return found
+
     def sight(self, fact: Fact) -> str:
         """Return a digest of what stands now where a fact about a file or a folder looked."""
         stat = stat_of(fact.name)

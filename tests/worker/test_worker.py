@@ -272,3 +272,21 @@ def test_libraries_that_differ_are_told_and_verified(frontend, worker, tmp_path)
     front.restart()
     front.document(a=source)
     assert front.run(source, "a").status == "hit"
+
+
+def test_own_modules_travel(near):
+    front = near()
+    (front.folder / "pack").mkdir()
+    (front.folder / "pack" / "__init__.py").write_text("from pack.inner import value\n")
+    (front.folder / "pack" / "inner.py").write_text("value = 1\nclass Box:\n    held = 3\n")
+    (front.folder / "single.py").write_text("import pack\ndef double():\n    return 2 * pack.value\n")
+    cells = {
+        "a": "from pack.inner import Box\nbox = Box()",
+        "b": GPU + "import single\nprint(single.double(), box.held)",
+    }
+    got = play(front, cells)
+    assert got["b"].text() == "2 3\n"
+    assert front.run(cells["b"], "b").status == "hit"
+    (front.folder / "pack" / "inner.py").write_text("value = 10\nclass Box:\n    held = 30\n")
+    front.document(**cells)
+    assert front.run(cells["b"], "b").text() == "20 30\n"
