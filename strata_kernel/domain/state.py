@@ -161,6 +161,17 @@ def in_reach(slots: Iterable[Slot | None], state: State) -> dict[str, Slot]:
     return reached
 
 
+def held_apart(made: Iterable[tuple[str, str]], state: State, written: Iterable[str]) -> bool:
+    """Tell whether a definition, by name and lineage, was made before and is still in use under names not written.
+
+    An instance of the one is none of the other, so the two must not go by the same lineage.
+    """
+    anew, gone = set(made), set(written)
+    return bool(anew) and any(
+        not anew.isdisjoint(slot.unit.reach.definitions) for name, slot in state.items() if name not in gone
+    )
+
+
 def advance(state: State, manifest: Manifest, by: str) -> dict[str, Slot]:
     """Return the state after a run: its units and files written, its deletions gone."""
     after = dict(state)

@@ -15,7 +15,7 @@ from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
 from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE
 from strata_kernel.engine.before import Before
-from strata_kernel.engine.changes import changed_since, left_behind, outdated, reloadable
+from strata_kernel.engine.changes import changed_since, left_behind, outdated, own_lineage, reloadable
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.restore import Source
@@ -163,6 +163,7 @@ class Capture:
             version = provenance.version(key=self.key, names=[name])
         else:
             version = provenance.defined(code=definition.digest, evaluates=evaluates)
+            version = own_lineage(name, version, self.key, self.state, written)
             source = Source(definition.source, definition.line, {n: v for n, v in evaluates.items() if v})
             # Its statement makes it as it was then: not with what the rest of the cell did to it.
             if not changed_since(self.before.reading, name, rest[name], self.values):
@@ -366,7 +367,7 @@ def _same(mine: list[Unit], theirs: tuple[Unit, ...], *, undetermined: bool) -> 
         return False
     if undetermined and any(u.content is None and u.kind == "value" for u in mine):
         return False
-    return all(u.content == others[_role(u)].content for u in mine)
+    return all((u.content, u.lineage) == (others[_role(u)].content, others[_role(u)].lineage) for u in mine)
 
 
 def _as(unit: Unit, other: Unit) -> Unit:

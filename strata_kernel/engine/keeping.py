@@ -1,4 +1,4 @@
-"""Which values of a run are worth keeping."""
+"""Chooses which values of a run are saved; the others are made again when something needs them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest
 from strata_kernel.engine.capture import Captured
-from strata_kernel.ports import Group, Store
+from strata_kernel.ports import Blobs, Group
 
 
 class Options(msgspec.Struct):
@@ -43,11 +43,11 @@ def worth_keeping(manifest: Manifest, captured: Captured, options: Options) -> t
     return msgspec.structs.replace(manifest, units=tuple(units)), kept
 
 
-def without_lost(manifest: Manifest, store: Store) -> Manifest:
+def without_lost(manifest: Manifest, blobs: Blobs) -> Manifest:
     """Leave out artifacts that are no longer in the store: the run that repeats this one saves them anew."""
     units = [
         u
-        if u.artifact is None or all(store.has(b) for b in (u.artifact.stream, *u.artifact.buffers) if b is not None)
+        if u.artifact is None or all(blobs.has(b) for b in (u.artifact.stream, *u.artifact.buffers) if b is not None)
         else msgspec.structs.replace(u, artifact=None)
         for u in manifest.units
     ]

@@ -135,7 +135,7 @@ class Pipeline:
         """Bring variables of the current position into the namespace, running producers where there is no other way."""
         position = self.fetched = self.position
         try:
-            drifted = False
+            drifted, last = False, self.session.entries.get(self.at)
             for _ in range(len(self.session.cells)):
                 try:
                     if drifted:
@@ -144,6 +144,12 @@ class Pipeline:
                     return
                 except Drifted:
                     drifted = True
+                except CellFailed:
+                    if self.session.entries.get(self.at) is last:
+                        raise
+                    # The cell had failed before as well: the position is where its failure leaves the process.
+                    position, last = self.position, self.session.entries.get(self.at)
+                    self.fetched = position
             self.resolver.load(names, position)
         except (CellFailed, Declined, StoreError):
             # What cannot come back as it was stays away.
@@ -287,10 +293,7 @@ class Pipeline:
         self.resolver.running.append(cell.id)
         try:
             journey = Journey(self.session, self.resolver, self.publisher, reading, state)
-
-            def tell(status: str, reasons: tuple[Reason, ...]) -> None:
-                self.listen(cell.id, status, reasons)
-
+            tell = partial(self.listen, cell.id)
             assert self.executor is not None
             away = await self.host.relay(cell, audience, partial(journey.travel, self.executor, self.origin, tell))
             if audience == "cell":
@@ -305,8 +308,8 @@ class Pipeline:
             if not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
                 self.publisher.submit(manifest, {})
             after = advance(state, manifest, cell.id)
-            entry = Entry(reading, state, manifest, after, manifest.reasons, closure=journey.closure)
-            entry.turn = self.session.turn
+            turn = self.session.turn
+            entry = Entry(reading, state, manifest, after, manifest.reasons, closure=journey.closure, turn=turn)
             self.session.entries[cell.id] = entry
             self.resolver.restore_files(after)
             self._arrive(after)
@@ -319,17 +322,18 @@ class Pipeline:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
         assert ran.error is not None
         doubtful = self.placement.settle_names(before.state, seen.hidden)
-        if before.closure.effects and reloadable(before, seen, [], self.host):
-            # What it did to the user's modules before it failed is undone with them.
-            name = "effect:failed:" + secrets.token_hex(4)
-            self.placement.hidden[name] = name
-            self.placement.reloadable.add(name)
         gone = before.present - set(self.host.names())
         live = {n: s for n, s in before.state.items() if n not in gone and n not in doubtful}
         for name in doubtful:
             unit = Unit((name,), self.placement.names[name], reach=Reach(opaque=True))
             live[name] = Slot(unit, before.reading.cell.id)
         self.position = live
+        if before.closure.effects and reloadable(before, seen, [], self.host):
+            # What it did to the user's modules before it failed is undone with them, once another cell runs.
+            name = "effect:failed:" + secrets.token_hex(4)
+            self.placement.hidden[name] = name
+            self.placement.reloadable.add(name)
+            self.position = {**live, name: Slot(Unit((name,), name, "hidden"), before.reading.cell.id)}
         error = (ran.error[0], ran.error[1])
         # Without a document the values that a failed cell left are the ones that the next cell sees, as ever.
         after = before.state if self.session.ordered else live
@@ -376,7 +380,6 @@ class Pipeline:
         """Record the versions that now stand in the process, and the digests by which later changes are told."""
         placement = self.placement
         placement.names = {n: v for n, v in standing.items() if n in self.host.namespace}
-        placement.retire(captured.replaced, [u.version for u in manifest.units])
         for index, unit in enumerate(manifest.units):
             placement.note(unit)
             for name in unit.names:
@@ -387,6 +390,7 @@ class Pipeline:
                     placement.names[name] = unit.version
             if unit.kind in ("value", "definition") and (index in captured.groups or unit.kind == "definition"):
                 placement.contents[unit.version, unit.names] = unit.content
+        placement.retire(captured.replaced, [u.version for u in manifest.units])
 
     def _note_patches(self, name: str, captured: Captured) -> None:
         patches = captured.patches

@@ -12,7 +12,18 @@ from strata_kernel.domain import provenance
 from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Fact, Manifest, Unit
-from strata_kernel.domain.state import AMBIENT, START, SUBMODULE, Closure, Slot, State, advance, closure, hidden
+from strata_kernel.domain.state import (
+    AMBIENT,
+    START,
+    SUBMODULE,
+    Closure,
+    Slot,
+    State,
+    advance,
+    closure,
+    held_apart,
+    hidden,
+)
 from strata_kernel.engine.lookup import Hit, Miss, Moment, broken, find, restorable
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Store, World
@@ -223,11 +234,16 @@ class Session:
             return Miss(always)
         while True:
             outcome = find(entries, reach, state, self._moment, reading.policy, time.time())
-            if isinstance(outcome, Miss) or self._complete(outcome.manifest):
+            if isinstance(outcome, Miss):
                 return outcome
+            reason = Reason("file", "what it showed or wrote is gone and was not kept")
+            if self._complete(outcome.manifest):
+                if _fits(outcome.manifest, state):
+                    return outcome
+                reason = Reason("input", "what the same statement made above is still in use")
             entries = [m for m in entries if m is not outcome.manifest]
             if not entries:
-                return Miss((Reason("file", "what it showed or wrote is gone and was not kept"),))
+                return Miss((reason,))
 
     def _complete(self, manifest: Manifest) -> bool:
         shown = isinstance(manifest.outputs, list) or self.store.has(manifest.outputs)
@@ -277,6 +293,11 @@ class Session:
     def versions(self) -> set[str]:
         """Return every version that some place of the document prescribes."""
         return {s.version for e in self.entries.values() for s in e.after.values()}
+
+
+def _fits(manifest: Manifest, state: State) -> bool:
+    made = [(name, u.lineage) for u in manifest.units if u.lineage is not None for name in u.names]
+    return not held_apart(made, state, (name for u in manifest.units for name in u.names))
 
 
 def _version(state: State, name: str) -> str | None:

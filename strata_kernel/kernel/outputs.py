@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 #: What counts as shown; everything else on iopub is the protocol's own.
 SHOWN = frozenset({"stream", "display_data", "execute_result", "update_display_data", "clear_output", "error"})
+
+#: The form of an id that IPython makes up for a display.
+_MADE_UP = re.compile("[0-9a-f]{32}")
 
 
 class Recorder:
@@ -61,7 +65,8 @@ class Recorder:
                 output["content"]["metadata"] = content.get("metadata", {})
                 if output["msg_type"] == "update_display_data":
                     return
-        if not own:
+        # An id that the user chose may stand in other cells too.
+        if not own or (name is not None and not _MADE_UP.fullmatch(name)):
             self.outputs.append({"msg_type": "update_display_data", "content": copy.deepcopy(content)})
 
 

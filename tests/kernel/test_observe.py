@@ -13,13 +13,16 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from strata_kernel.domain.manifest import Fact
-from strata_kernel.kernel.observe import active
+from strata_kernel.kernel.observe import active, pools
 from strata_kernel.kernel.observe.observed import Observed
 from strata_kernel.kernel.observe.observer import Observer
 from strata_kernel.world.files import read_digest
@@ -342,6 +345,29 @@ def test_a_process_that_goes_on(run: Run, namespace: dict[str, Any]) -> None:
     finally:
         namespace["p"].kill()
         namespace["p"].wait()
+
+
+def test_work_for_processes_of_an_earlier_cell(run: Run, namespace: dict[str, Any]) -> None:
+    with ProcessPoolExecutor(1) as pool, ThreadPool(1) as threads:
+        namespace |= {"pool": pool, "threads": threads}
+        pool.submit(abs, -1).result()
+        assert "subprocess" in codes(run("x = pool.submit(abs, -1).result()"))
+        assert not run("x = threads.map(abs, [-1])").reasons
+
+
+def test_batches_of_a_librarys_arithmetic_hold_no_code_of_the_users() -> None:
+    forest = pytest.importorskip("sklearn.ensemble").RandomForestClassifier()
+    fit = pytest.importorskip("sklearn.model_selection._validation")._fit_and_score
+
+    def scorer() -> None: ...
+
+    def batch(function: Any, *args: Any) -> Any:
+        return SimpleNamespace(items=[(SimpleNamespace(function=function), args, {})])
+
+    assert pools.is_computing(batch(fit, forest, {"n": [1, 2.0]}))
+    assert not pools.is_computing(batch(fit, forest, {"scorer": scorer}))
+    assert not pools.is_computing(batch(scorer, forest))
+    assert not pools.is_computing(abs)
 
 
 def test_threads(run: Run, tmp_path: Path, namespace: dict[str, Any]) -> None:

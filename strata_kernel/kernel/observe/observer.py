@@ -9,7 +9,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from strata_kernel.domain.manifest import Fact
-from strata_kernel.kernel.observe import active, audit, clocks, environment, frames, generators, lookups, paths, readers
+from strata_kernel.kernel.observe import (
+    active,
+    audit,
+    clocks,
+    environment,
+    frames,
+    generators,
+    lookups,
+    paths,
+    pools,
+    readers,
+)
 from strata_kernel.kernel.observe.imports import ImportHooks
 from strata_kernel.kernel.observe.observed import Observed, digested
 from strata_kernel.kernel.observe.recording import AT_ONCE, Recording
@@ -18,7 +29,16 @@ from strata_kernel.world.files import Files, Stat, is_young, read_digest, stat_o
 from strata_kernel.world.places import is_library
 
 #: Threads that libraries keep for their own purposes.
-_HARMLESS = ("TMonitor", "pymon", "QueueFeederThread", "IPythonHistorySavingThread", "IOPub", "Heartbeat", "Control")
+_HARMLESS = (
+    "TMonitor",
+    "pymon",
+    "QueueFeederThread",
+    "ExecutorManagerThread",
+    "IPythonHistorySavingThread",
+    "IOPub",
+    "Heartbeat",
+    "Control",
+)
 
 #: Packages whose threads serve the kernel, and start at any time.
 _KERNELS = frozenset({"ipykernel", "IPython", "zmq", "tornado", "jupyter_client", "strata_kernel", "asyncio"})
@@ -73,6 +93,7 @@ class Observer:
         clocks.install()
         generators.install(hooks)
         readers.install(hooks)
+        pools.install(hooks)
         sys.addaudithook(audit.hook)
 
     def start(self, namespace: dict[str, Any], drawn_from: dict[str, Any] | None = None) -> None:
