@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import selectors
@@ -22,6 +23,10 @@ from strata_kernel.domain.dispatch import Dispatch
 from strata_kernel.domain.terms import Terms
 from strata_kernel.kernel.guest import Guest, GuestKernel, restore_signals, serve
 from strata_kernel.store import LocalStore
+
+#: Lets a process end with the one that it was forked from, however that ends.
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def main() -> None:
@@ -121,6 +126,8 @@ def _child(kernel: GuestKernel, folder: str, store: LocalStore, memory: int, des
         for descriptor in descriptors:
             os.close(descriptor)
         os.setsid()
+        if _LIBC is not None:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         place = Path(folder)
         os.environ["STRATA_EXECUTION"] = place.name
         os.chdir(place / "cwd")
