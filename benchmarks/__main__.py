@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import strata_kernel
-from benchmarks import browser, cold, columns, headless, kinds, latency, restoring, staleness
+from benchmarks import browser, cold, columns, headless, kinds, latency, restoring, staleness, workers
 from benchmarks.bench import Figure
 
 BENCHMARKS: dict[str, Callable[[bool], list[Figure]]] = {
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Figure]]] = {
     "browser": browser.browser,
     "sql": kinds.sql,
     "loops": kinds.loops,
+    "workers": workers.workers,
 }
 
 

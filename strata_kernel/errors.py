@@ -8,6 +8,7 @@ StrataError
 ├── LeftOut              the cell is a variant that is not active: it is no part of the notebook now
 ├── Declined             the user did not want the cells above to run
 ├── CellError            a cell that is not Python cannot be answered: its text names the cause and the cure
+├── WorkerError          a cell could not be run on its worker; `code` says what kind of trouble
 └── CellFailed           the user's code raised while a cell was run on behalf of another
 """
 
@@ -52,6 +53,14 @@ class CellError(StrataError):
     def _render_traceback_(self) -> list[str]:
         # What IPython shows of it: the way through our code is of no use to anyone.
         return [f"\x1b[31m{type(self).__name__}\x1b[39m: {self}"]
+
+
+class WorkerError(StrataError):
+    """A worker cannot run the cell: unknown, unreachable, unauthorised, too large, timeout, died, travel, version."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class CellFailed(StrataError):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
 
-from strata_kernel.domain.cell import Reason, Task
+from strata_kernel.domain.cell import Cell, Reason, Task
+from strata_kernel.domain.dispatch import Away, Dispatch
 from strata_kernel.domain.manifest import Artifact, Blob, Fact, FileOutput, Manifest, Reach
+from strata_kernel.domain.terms import Terms
 
 
 class Blobs(Protocol):
@@ -64,6 +66,10 @@ class World(Protocol):
 
     def facts_of(self, modules: Iterable[str]) -> tuple[Fact, ...]:
         """Return the facts behind imported modules: the sources of local ones, the distributions of others."""
+        ...
+
+    def sources_of(self, modules: Iterable[str]) -> dict[str, bytes]:
+        """Return the files of the user's own modules among these, and of those that they import, by relative path."""
         ...
 
     def holds(self, fact: Fact) -> bool:
@@ -135,7 +141,7 @@ class Ran(msgspec.Struct):
 
 
 class Done(msgspec.Struct):
-    """What an executor made: names to bind, the value that is shown, and what the run depended on and left behind.
+    """What a performer made: names to bind, the value that is shown, and what the run depended on and left behind.
 
     `facts` and `reasons` are as in `Observed`; `hidden` are units such as `conn:NAME` with their states.
     """
@@ -148,7 +154,7 @@ class Done(msgspec.Struct):
 
 
 class Stage(Protocol):
-    """Where an executor works: the notebook's variables and the page."""
+    """Where a performer works: the notebook's variables and the page."""
 
     namespace: dict[str, Any]
     #: The user asked for this cell anew: nothing that is kept may answer it.
@@ -159,7 +165,7 @@ class Stage(Protocol):
         ...
 
 
-class Executor(Protocol):
+class Performer(Protocol):
     """Runs the tasks of one kind; what it raises is shown as the error of the cell."""
 
     def run(self, task: Task, stage: Stage) -> Done:
@@ -192,12 +198,16 @@ class Host(Protocol):
         """Return the names of the namespace that belong to the user."""
         ...
 
-    async def execute(self, task: Task, audience: str) -> Ran:
-        """Run the task; `audience` is client (shown as it comes), cell (shown in its own cell) or nobody."""
+    async def execute(self, task: Task, audience: str, terms: Terms) -> Ran:
+        """Run the task on its terms; `audience` is client (shown at once), cell (shown in its own) or nobody."""
         ...
 
     def replay(self, outputs: list[dict[str, Any]]) -> None:
         """Show the client what a part of its cell showed when it ran."""
+        ...
+
+    async def relay(self, cell: Cell, audience: str, run: Callable[[Show], Awaitable[Away]]) -> Away:
+        """Show a run in another place as the cell's own; an interrupt cancels `run`."""
         ...
 
     def observe(self) -> None:
@@ -234,6 +244,26 @@ class Host(Protocol):
 
     def apply(self, unit: str, state: bytes | None) -> None:
         """Set a hidden unit of the process, such as `rng:random` or `proc:cwd`; None is the state at start."""
+        ...
+
+
+Show = Callable[[str, dict[str, Any]], None]
+
+
+class Executor(Protocol):
+    """Another place where cells run: a worker, or many of them."""
+
+    name: str
+
+    async def differences(self, facts: Iterable[Fact]) -> tuple[Reason, ...]:
+        """Return in what the place differs from these facts about this one; raise WorkerError."""
+        ...
+
+    async def execute(self, dispatch: Dispatch, show: Show, store: Store) -> Away:
+        """Run the cell there, showing its iopub messages as they come; what it leaves is in the store at the end.
+
+        Cancelled once, it interrupts the cell and waits for its end. Raises WorkerError.
+        """
         ...
 
 

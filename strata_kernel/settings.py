@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import keyword
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from strata_kernel.domain.checks import unknown_worker
 from strata_kernel.domain.diagnostic import Diagnostic, nearest
+from strata_kernel.domain.directive_grammar import MOUNT_SCHEMES
+from strata_kernel.saving import is_secret
 
 FILE_NAME = "strata.toml"
 DIRECTORY_FILE_NAME = "notebook.toml"
-
-#: Values under such names are blanked when settings are saved.
-SECRET_WORDS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL")
 
 Bytes = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
@@ -86,6 +87,25 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True):
 Table = dict[str, Any]
 
 
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One table of `[[workers]]`; `config` is the backend's: url, token_env, transport, scheduler, resources …"""
+
+    name: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
+    backend: Literal["local", "http", "dask", "executor"] = "http"
+    runtime_id: str | None = None
+    config: Table = {}
+
+
+class MountSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One table of `[[mounts]]`; `pin` stands for the content, which is then not looked at, `options` are fsspec's."""
+
+    name: Annotated[str, Meta(pattern=r"\A[^\W\d]\w*\Z")]
+    uri: Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9]*://")]
+    mode: Literal["ro", "rw"] = "ro"
+    pin: str | None = None
+    options: Table = {}
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings as they hold for one notebook."""
 
@@ -95,16 +115,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cache: CacheSettings = msgspec.field(default_factory=CacheSettings)
     ai: AiSettings = msgspec.field(default_factory=AiSettings)
     sql: SqlSettings = msgspec.field(default_factory=SqlSettings)
-    workers: Annotated[tuple[Table, ...], Meta(description="Declared workers.")] = ()
-    mounts: Annotated[tuple[Table, ...], Meta(description="Declared mounts.")] = ()
+    workers: Annotated[tuple[WorkerSettings, ...], Meta(description="Declared workers.")] = ()
+    mounts: Annotated[tuple[MountSettings, ...], Meta(description="Declared mounts.")] = ()
     connections: Annotated[dict[str, Table], Meta(description="Declared database connections.")] = {}
     variants: Annotated[dict[str, str], Meta(description="The active variants by group, before `variant_group`.")] = {}
     variant_group: Annotated[tuple[Table, ...], Meta(description="The active variant of each group.")] = ()
 
+    def environ(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables that kernels get beside the environment, which has the secrets that are blank here."""
+        return {k: v for k, v in self.env.items() if v or not (is_secret(k) and k in environ)}
+
 
 TABLES: dict[str, type[msgspec.Struct]] = {"cache": CacheSettings, "ai": AiSettings, "sql": SqlSettings}
 _PATHS = (("cache", "store"), ("cache", "remote"))
-_NAMED = {"workers": "name", "mounts": "name", "variant_group": "group"}
+RECORDS: dict[str, type[msgspec.Struct]] = {"workers": WorkerSettings, "mounts": MountSettings}
 
 
 class _Source(msgspec.Struct, frozen=True):
@@ -135,7 +159,29 @@ def load_settings(
     for table, record in TABLES.items():
         if table in values:
             values[table] = record(**values[table])
-    return Settings(**values), found
+    settings = Settings(**values)
+    return settings, [*found, *_findings(settings)]
+
+
+def _findings(settings: Settings) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the settings taken together."""
+    known = {"local", *(worker.name for worker in settings.workers)}
+    if settings.worker is not None and settings.worker not in known:
+        text, guess = unknown_worker(settings.worker, known)
+        yield Diagnostic("worker_unknown", text, suggestion=guess)
+    for worker in settings.workers:
+        if worker.config.get("token"):
+            text = f"the token of worker {worker.name!r} stands in a file: name a variable with `token_env` instead"
+            yield Diagnostic("secret_literal", text, suggestion="token_env")
+    for mount in settings.mounts:
+        if mount.uri.partition("://")[0].lower() not in MOUNT_SCHEMES:
+            known_schemes = ", ".join(f"{scheme}://" for scheme in MOUNT_SCHEMES)
+            text = f"mount {mount.name!r}: {mount.uri!r} cannot be mounted; known are {known_schemes}"
+            yield Diagnostic("mount_uri_unsupported", text, suggestion=nearest(mount.uri.split(":")[0], MOUNT_SCHEMES))
+        elif keyword.iskeyword(mount.name):
+            yield Diagnostic(
+                "mount_name_invalid", f"{mount.name!r} is no Python name", "error", suggestion=mount.name + "_"
+            )
 
 
 def _sources(
@@ -207,8 +253,23 @@ def _apply(source: _Source, values: dict[str, Any], found: list[Diagnostic]) -> 
                 _apply_table(source, key, value, values.setdefault(key, {}), found)
             else:
                 found.append(_malformed(source, key, "a table is expected"))
+        elif key in RECORDS and isinstance(value, list | tuple):
+            values[key] = _merged(key, values.get(key, ()), tuple(_records(source, key, value, found)))
         elif (converted := _converted(source, key, value, types[key], found)) is not _BAD:
             values[key] = _merged(key, values.get(key), converted)
+
+
+def _records(source: _Source, key: str, items: Iterable[Any], found: list[Diagnostic]) -> Iterator[Any]:
+    """Yield the tables that can be used; one that cannot leaves the others alone."""
+    record = RECORDS[key]
+    known = {f.name: f.type for f in msgspec.structs.fields(record)}
+    for place, item in enumerate(items, 1):
+        path = f"{key}[{place}]"
+        if isinstance(item, Mapping):
+            found += [_unknown(source, f"{path}.{k}", str(k), known, path) for k in item if k not in known]
+        converted = _converted(source, path, item, record, found)
+        if converted is not _BAD:
+            yield converted
 
 
 def _apply_table(
@@ -255,10 +316,12 @@ def _merged(key: str, old: Any, new: Any) -> Any:
         return new
     if isinstance(new, dict):
         return {**old, **new}
-    if key in _NAMED:
-        name = _NAMED[key]
-        fresh = {table.get(name) for table in new}
-        return (*(table for table in old if table.get(name) not in fresh), *new)
+    if key in RECORDS:
+        fresh = {record.name for record in new}
+        return (*(record for record in old if record.name not in fresh), *new)
+    if key == "variant_group":
+        fresh = {table.get("group") for table in new}
+        return (*(table for table in old if table.get("group") not in fresh), *new)
     return new
 
 
@@ -274,40 +337,6 @@ def _unknown(source: _Source, path: str, key: str, known: Mapping[str, Any], tab
 
 def _malformed(source: _Source, path: str, why: str) -> Diagnostic:
     return Diagnostic("setting_malformed", f"{source.origin}: {path} is not used: {why}", "error")
-
-
-def is_secret(name: str) -> bool:
-    """Tell whether a value under this name must not be written to a file."""
-    return any(word in name.upper() for word in SECRET_WORDS)
-
-
-def rewrite(text: str, changes: Mapping[str, Any]) -> str:
-    """Return the TOML text with the changes in it (None removes a key); the rest stays as it is, comments included.
-
-    Secrets in `[env]` are blanked. Raises ValueError when the text is not TOML.
-    """
-    import tomlkit
-
-    document = tomlkit.parse(text)
-    _change(document, changes, tomlkit.table)
-    env = document.get("env")
-    if isinstance(env, dict):
-        for name in env:
-            if is_secret(name) and env[name] != "":
-                env[name] = ""
-    return tomlkit.dumps(document)
-
-
-def _change(target: Any, changes: Mapping[str, Any], table: Callable[[], Any]) -> None:
-    for key, value in changes.items():
-        if value is None:
-            target.pop(key, None)
-        elif isinstance(value, Mapping):
-            if not isinstance(target.get(key), dict):
-                target[key] = table()
-            _change(target[key], value, table)
-        elif target.get(key) != value:
-            target[key] = value
 
 
 def reference() -> str:

@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,20 @@ from strata_kernel.cells.prompt import PromptKind
 from strata_kernel.cells.python import PythonKind, Transform
 from strata_kernel.cells.sql import SqlKind, unknown
 from strata_kernel.domain.cell import Cell
+from strata_kernel.domain.checks import unknown_worker
 from strata_kernel.domain.diagnostic import Diagnostic
+from strata_kernel.domain.digest import digest
+from strata_kernel.domain.terms import LOCAL, Terms
 from strata_kernel.domain.variants import findings
+from strata_kernel.engine.journey import Origin
 from strata_kernel.engine.session import Session
+from strata_kernel.errors import WorkerError
 from strata_kernel.executors.answers import Answers
 from strata_kernel.executors.prompt import Prompts
+from strata_kernel.executors.report import Report, Reports
 from strata_kernel.executors.sql import Databases
-from strata_kernel.settings import Settings, load_settings
+from strata_kernel.saving import is_secret
+from strata_kernel.settings import Settings, WorkerSettings, load_settings
 from strata_kernel.store import open_store
 from strata_kernel.world.places import local_roots
 from strata_kernel.world.world import LocalWorld
@@ -29,7 +37,7 @@ from strata_kernel.world.written import LocalFiles
 
 if TYPE_CHECKING:
     from strata_kernel.engine.pipeline import Pipeline
-    from strata_kernel.ports import Executor, Host
+    from strata_kernel.ports import Executor, Host, Performer
 
 
 class Parts:
@@ -40,6 +48,7 @@ class Parts:
         settings: Settings,
         diagnostics: list[Diagnostic],
         start: Path,
+        environ: Mapping[str, str],
         transform: Transform,
         *,
         check: bool,
@@ -47,7 +56,11 @@ class Parts:
     ) -> None:
         self.settings, self.diagnostics, self.start = settings, diagnostics, start
         self.store = open_store(Path(settings.cache.store), settings.cache.remote, check=check)
-        self.world = LocalWorld(local_roots(str(start)), start=None if cwd is None else str(cwd))
+        #: What the settings add to the environment that kernels start with.
+        self.environ = settings.environ(environ)
+        self.world = LocalWorld(
+            local_roots(str(start)), {**environ, **self.environ}, start=None if cwd is None else str(cwd)
+        )
         self.files = LocalFiles(self.world.files)
         #: Kinds in the order in which they are asked; the last one claims everything.
         python = PythonKind(transform)
@@ -60,7 +73,17 @@ class Parts:
         self.databases = Databases(self.connections(start), start, settings.sql.frame, self.world)
         self.world.witnesses["table"] = self.databases
         version = sys.version_info
-        self.identity = Identity(f"{version.major}.{version.minor}", "local", secrets.token_hex(8))
+        self.identity = Identity(
+            python=f"{version.major}.{version.minor}",
+            session=secrets.token_hex(8),
+            defaults=Terms(worker=settings.worker or LOCAL, timeout=settings.timeout),
+            workers=tuple((w.name, identify(w)) for w in settings.workers),
+        )
+        self._environ = environ
+        self._executors: dict[str, Executor] = {}
+        self._reports = Reports(Path(settings.cache.store) / "workers")
+        self.world.elsewhere = lambda name, worker: self._reports.version(self.identity.of_worker(worker), name)
+        self.origin = Origin(self.world.start, self.environ, self.identity)
 
     def read(self, cell: Cell) -> Reading:
         """Read a cell by the kind that claims it."""
@@ -86,9 +109,26 @@ class Parts:
         """Return the declared connections, files by absolute paths: those of another folder are others."""
         return {name: _anchored(table, start) for name, table in self.settings.connections.items()}
 
-    def executors(self) -> dict[str, Executor]:
+    def performers(self) -> dict[str, Performer]:
         """Return who runs cells that are not Python, by kind."""
         return {"sql": self.databases, "prompt": Prompts(self.settings.ai, Answers(self.store), self.start)}
+
+    def is_away(self, reading: Reading) -> bool:
+        """Tell whether a cell runs in another place than this process."""
+        name = reading.terms.worker
+        declared = {worker.name: worker.backend for worker in self.settings.workers}
+        return declared.get(name, LOCAL if name == LOCAL else "unknown") != LOCAL
+
+    def executor(self, reading: Reading) -> Executor:
+        """Return where a cell runs that is away; raise WorkerError for a worker that is not declared."""
+        name = reading.terms.worker
+        declared = {worker.name: worker for worker in self.settings.workers}
+        if name not in declared:
+            raise WorkerError("unknown", unknown_worker(name, {LOCAL, *declared})[0])
+        if name not in self._executors:
+            keep = partial(self._reports.keep, self.identity.of_worker(name))
+            self._executors[name] = connect(declared[name], self._environ, keep)
+        return self._executors[name]
 
     def session(self) -> Session:
         """Return a session with no document yet."""
@@ -97,7 +137,8 @@ class Parts:
     def pipeline(self, host: Host, warn: Callable[[str], None], exempt: Callable[[], None]) -> Pipeline:
         """Return what runs cells in a process."""
         from strata_kernel.codecs.values import LiveValues
-        from strata_kernel.engine.pipeline import Options, Pipeline
+        from strata_kernel.engine.keeping import Options
+        from strata_kernel.engine.pipeline import Pipeline
         from strata_kernel.engine.publish import Publisher
 
         values = LiveValues(host.namespace)
@@ -111,6 +152,7 @@ class Parts:
         )
         publisher = Publisher(self.store, values, warn, exempt)
         pipeline = Pipeline(self.session(), host, values, publisher, self.files, options)
+        pipeline.is_away, pipeline.executor, pipeline.origin = self.is_away, self.executor, self.origin
         values.restore = pipeline.resolver.definition
         return pipeline
 
@@ -128,6 +170,29 @@ def _anchored(table: Mapping[str, Any], start: Path) -> dict[str, Any]:
     return {**table, "path": os.path.abspath(start / os.path.expanduser(path))}
 
 
+def identify(worker: WorkerSettings) -> str:
+    """Return what a worker is known by in every key: what it runs, where that is named, else where it is."""
+    if worker.runtime_id:
+        return f"{worker.backend}:{worker.runtime_id}"
+    config = {k: v for k, v in worker.config.items() if not is_secret(k)}
+    return digest("worker", worker.backend, worker.name, repr(sorted(config.items())))
+
+
+def connect(worker: WorkerSettings, environ: Mapping[str, str], keep: Callable[[Report], None]) -> Executor:
+    """Return the executor of a declared worker; raise WorkerError for a declaration that does not do."""
+    from strata_kernel.executors.remote import HttpExecutor, Place
+
+    if worker.backend == "dask":
+        raise WorkerError("unknown", f"worker {worker.name}: the backend dask is not there yet")
+    url, variable = worker.config.get("url"), worker.config.get("token_env")
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        raise WorkerError("unknown", f'worker {worker.name} needs `config = {{ url = "http://…" }}` in strata.toml')
+    token = environ.get(str(variable), "") if variable else str(worker.config.get("token", ""))
+    return HttpExecutor(
+        worker.name, Place(url.rstrip("/").removesuffix("/v1/execute"), token, str(variable or "")), keep
+    )
+
+
 def build(
     start: Path,
     environ: Mapping[str, str],
@@ -143,4 +208,4 @@ def build(
     `cwd` is where the kernel would start, for who looks without being one.
     """
     settings, diagnostics = load_settings(start, environ, metadata, flags)
-    return Parts(settings, diagnostics, start, transform, check=check, cwd=cwd)
+    return Parts(settings, diagnostics, start, environ, transform, check=check, cwd=cwd)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strata_kernel.settings import Settings, is_secret, load_settings, reference, rewrite
+from strata_kernel.saving import expand, is_secret, rewrite, save
+from strata_kernel.settings import MountSettings, Settings, WorkerSettings, load_settings, reference
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,7 +24,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "user.toml").write_text('[cache]\nstore = "u"\nmax_bytes = 1\nask_above_seconds = 1\n')
     (tmp_path / "p" / "deep").mkdir(parents=True)
     (tmp_path / "p" / "strata.toml").write_text(
-        'worker = "file"\n[cache]\nstore = "s"\nask_above_seconds = 2\nmin_runtime_ms = 2\n'
+        'worker = "file"\nworkers = [{ name = "file" }]\n[cache]\nstore = "s"\nask_above_seconds = 2\nmin_runtime_ms = 2\n'
     )
     return tmp_path
 
@@ -82,7 +84,8 @@ def test_a_strata_directory_speaks_for_itself(tmp_path: Path) -> None:
     settings, found = load(tmp_path / "some.ipynb")
     assert found == []
     assert settings.timeout == 2
-    assert settings.workers == ({"name": "gpu"},)
+    assert settings.workers == (WorkerSettings(name="gpu"),)
+    assert settings.mounts == (MountSettings(name="raw", uri="file:///raw"),)
 
 
 def test_tables_with_names_merge() -> None:
@@ -91,7 +94,23 @@ def test_tables_with_names_merge() -> None:
         metadata={"workers": [{"name": "a", "backend": "http"}, {"name": "b"}]},
         flags={"workers": [{"name": "a", "backend": "dask"}]},
     )
-    assert settings.workers == ({"name": "b"}, {"name": "a", "backend": "dask"})
+    assert settings.workers == (WorkerSettings(name="b"), WorkerSettings(name="a", backend="dask"))
+
+
+def test_a_table_that_cannot_be_used_leaves_the_others_alone() -> None:
+    settings, found = load(None, metadata={"workers": [{"name": "a b"}, {"name": "b", "confg": {}}, {}]})
+    assert [w.name for w in settings.workers] == ["b"]
+    assert found == ["setting_malformed", "setting_unknown", "setting_malformed"]
+
+
+def test_what_is_wrong_between_settings() -> None:
+    _, found = load_settings(None, {}, {"worker": "gpu-a10", "workers": [{"name": "gpu-a100"}]})
+    assert [(d.code, d.suggestion) for d in found] == [("worker_unknown", "gpu-a100")]
+    assert "did you mean gpu-a100?" in found[0].message
+    assert load(None, metadata={"mounts": [{"name": "a", "uri": "ftp://x"}]})[1] == ["mount_uri_unsupported"]
+    assert load(None, metadata={"mounts": [{"name": "if", "uri": "file:///x"}]})[1] == ["mount_name_invalid"]
+    literal = {"name": "a", "config": {"token": "x"}}
+    assert load(None, metadata={"workers": [literal]})[1] == ["secret_literal"]
 
 
 @pytest.mark.parametrize(
@@ -160,6 +179,100 @@ def test_rewriting_keeps_what_it_does_not_know() -> None:
     assert 'PLAIN = "p"' in result
     assert 'model = "m"' in result
     assert rewrite("a = 1 # x\n", {}) == "a = 1 # x\n"
+
+
+HUB = """# my workers
+worker = "gpu" # the default
+
+[[workers]] # the big one
+name = "gpu"
+backend = "http"
+odd = 1 # mine
+[workers.config]
+url = "http://127.0.0.1:9000"
+token = "s3cret"
+token_env = "GPU_TOKEN"
+
+[[workers]]
+name = "old"
+
+[[mounts]]
+name = "raw"
+uri = "s3://bucket/raw"
+options = { key = "AKIA", secret = "${RAW_SECRET}", client_kwargs = { endpoint_url = "http://x", api_token = "t" } }
+
+[connections.db.auth]
+user = "${DB_USER}"
+password = "pw"
+"""
+
+
+def test_secrets_never_reach_the_file() -> None:
+    result = rewrite(HUB, {})
+    for secret in ("s3cret", "AKIA", '"t"', '"pw"'):
+        assert secret not in result
+    for kept in ('token_env = "GPU_TOKEN"', "${RAW_SECRET}", "${DB_USER}", "http://127.0.0.1:9000", "odd = 1 # mine"):
+        assert kept in result
+
+
+def test_members_of_a_list_are_changed_in_place() -> None:
+    wanted = [{"name": "gpu", "config": {"url": "http://127.0.0.1:9001"}}, {"name": "new", "backend": "dask"}]
+    result = rewrite(HUB, {"workers": wanted})
+    assert "# the big one" in result
+    assert "odd = 1 # mine" in result
+    assert 'name = "old"' not in result
+    found = tomllib.loads(result)
+    assert [w["name"] for w in found["workers"]] == ["gpu", "new"]
+    assert found["workers"][0]["config"]["url"] == "http://127.0.0.1:9001"
+    assert found["workers"][0]["config"]["token_env"] == "GPU_TOKEN"
+    assert found["mounts"][0]["uri"] == "s3://bucket/raw"
+    assert "workers" not in tomllib.loads(rewrite(HUB, {"workers": []}))
+    assert tomllib.loads(rewrite("", {"mounts": [{"name": "a", "uri": "file:///a"}]}))["mounts"][0]["name"] == "a"
+
+
+WORDS = st.text("abcxyz", min_size=1, max_size=4)
+SCALARS = st.integers(-9, 9) | st.booleans() | WORDS
+MEMBERS = st.lists(
+    st.builds(lambda n, c, o: {"name": n, "config": c, "odd_" + n: o}, WORDS, st.dictionaries(WORDS, SCALARS), SCALARS),
+    max_size=3,
+    unique_by=lambda m: m["name"],
+)
+
+
+@given(MEMBERS, MEMBERS, st.dictionaries(WORDS, SCALARS, max_size=3))
+def test_a_round_trip_says_what_was_asked_and_keeps_the_rest(old: Any, new: Any, others: dict[str, Any]) -> None:
+    text = rewrite("# head\n", {"zebra": others, "workers": old})
+    result = rewrite(text, {"workers": new})
+    found = tomllib.loads(result)
+    assert result.startswith("# head\n")
+    assert found.get("zebra", {}) == others
+    assert {w["name"] for w in found.get("workers", [])} == {w["name"] for w in new}
+    before = {w["name"]: w for w in old}
+    for member in found.get("workers", []):
+        mine = next(w for w in new if w["name"] == member["name"])
+        assert member.get("config", {}).items() >= mine["config"].items()
+        assert member.keys() >= before.get(member["name"], {}).keys() - {"config"}
+    assert rewrite(result, {"workers": new}) == result
+
+
+def test_saving_is_one_step_and_only_when_something_changes(tmp_path: Path) -> None:
+    path = tmp_path / "strata.toml"
+    assert save(path, {"worker": "local"})
+    inode = path.stat().st_ino
+    assert not save(path, {"worker": "local"})
+    assert path.stat().st_ino == inode
+    link = tmp_path / "link.toml"
+    link.symlink_to(path)
+    assert save(link, {"timeout": 3})
+    assert link.is_symlink()
+    assert tomllib.loads(path.read_text()) == {"worker": "local", "timeout": 3}
+    assert [p.name for p in sorted(tmp_path.iterdir())] == ["link.toml", "strata.toml"]
+
+
+def test_options_take_variables() -> None:
+    assert expand({"a": ["${X}/b"], "n": 1}, {"X": "x"}) == {"a": ["x/b"], "n": 1}
+    with pytest.raises(KeyError):
+        expand("${NONE}", {})
 
 
 def test_secrets_are_told_by_name() -> None:

@@ -9,6 +9,7 @@ import msgspec
 from strata_kernel.domain.analysis import Analysis
 from strata_kernel.domain.cell import Cell, Task
 from strata_kernel.domain.directives import Directives
+from strata_kernel.domain.terms import Terms
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -21,8 +22,9 @@ class Policy(msgspec.Struct, frozen=True):
 class Reading(msgspec.Struct, frozen=True):
     """A cell as it was read: its analysis, its program P, its policy, and what its directives add.
 
-    `deps` are (kind, name) pairs of facts that observation could not see. `part` is set for a piece of the cell that
-    has a key of its own, such as one pass of a loop; then `source` is what is executed for it, else the cell's.
+    `deps` are (kind, name) pairs of facts that observation could not see; `terms` are what holds for its runs.
+    `part` is set for a piece of the cell that has a key of its own, such as one pass of a loop; then `source` is what
+    is executed for it, else the cell's. `portable` are cells that other places know how to run.
     """
 
     cell: Cell
@@ -31,6 +33,8 @@ class Reading(msgspec.Struct, frozen=True):
     policy: Policy
     directives: Directives
     deps: tuple[tuple[str, str], ...] = ()
+    terms: Terms = Terms()
+    portable: bool = False
     kind: str = "python"
     part: str = ""
     source: str | None = None
@@ -72,8 +76,16 @@ class Kind(Protocol):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What of the place where cells run belongs to every program: Python's minor version, worker, session."""
+    """What of the place where cells run belongs to every program: Python's minor version, session, default terms.
+
+    `workers` are (name, identity) pairs of those that are declared; one that is not is its own identity.
+    """
 
     python: str
-    worker: str = "local"
     session: str = ""
+    defaults: Terms = Terms()
+    workers: tuple[tuple[str, str], ...] = ()
+
+    def of_worker(self, name: str) -> str:
+        """Return what a worker is known by in every key."""
+        return dict(self.workers).get(name, name)

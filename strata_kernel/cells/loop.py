@@ -58,9 +58,10 @@ def _whole(body: Reading, identity: Identity) -> Reading:
         body,
         analysis=analysis,
         program=provenance.program(
-            code=body.program, directives=matters, python=identity.python, worker=identity.worker
+            code=body.program, directives=matters, python=identity.python, worker=identity.of_worker(body.terms.worker)
         ),
         kind="loop",
+        portable=False,
         loop=Loop(loop.max_iter, loop.carry, loop.start_from, msgspec.structs.replace(body, part="pass"), until),
     )
 
@@ -72,7 +73,10 @@ def _until(body: Reading, identity: Identity) -> Reading | None:
     source = f"{TEST} = bool(\n{expression}\n)"
     analysis = analyse(source)
     program = provenance.program(
-        code=analysis.code, directives={"part": "until"}, python=identity.python, worker=identity.worker
+        code=analysis.code,
+        directives={"part": "until", **body.terms.matters},
+        python=identity.python,
+        worker=identity.of_worker(body.terms.worker),
     )
     return msgspec.structs.replace(
         body, analysis=analysis, program=program, part="until", source=source, deps=(), loop=None

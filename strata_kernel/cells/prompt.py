@@ -15,6 +15,7 @@ from strata_kernel.domain.analysis import Analysis
 from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.directives import Directives, parse
+from strata_kernel.domain.terms import settle
 
 _MAGIC = re.compile(r"\s*%%prompt(?:[ \t]+(?P<name>\S+))?[ \t]*(?:\r?\n|\Z)", re.IGNORECASE)
 _HEAD = re.compile(r"(?:[ \t]*#[ \t]*@[^\n]*(?:\n|\Z)|[ \t]*\n)*")
@@ -65,6 +66,7 @@ class PromptKind:
         source = take_apart(cell.source)
         directives, found = source.directives, source.template
         error = Reason("syntax", f"the template: {found.error}", line=source.line + found.line) if found.error else None
+        terms = settle(directives, identity.defaults)
         schema = directives.output_schema or ""
         deps = [(d.kind, d.name) for d in directives.deps]
         if schema.endswith(".json"):
@@ -87,15 +89,16 @@ class PromptKind:
             ),
             program=provenance.program(
                 code=digest("prompt", source.text),
-                directives=matters,
+                directives=matters | terms.matters,
                 python=identity.python,
-                worker=identity.worker,
+                worker=identity.of_worker(terms.worker),
                 session=identity.session if policy and policy.policy == "session" else "",
             ),
             policy=Policy(policy.policy, policy.seconds) if policy else Policy(),
             directives=directives,
             deps=tuple(deps),
             kind=self.name,
+            terms=terms,
         )
 
 

@@ -10,6 +10,7 @@ from strata_kernel.domain.analyse import analyse
 from strata_kernel.domain.analysis import Analysis
 from strata_kernel.domain.cell import Cell
 from strata_kernel.domain.directives import Directives, parse
+from strata_kernel.domain.terms import Terms, settle
 
 #: Turns a cell with magics into Python; only called for sources that are not Python already.
 Transform = Callable[[str], str]
@@ -34,14 +35,17 @@ class PythonKind:
         if known is not None and known.cell == cell:
             return known
         directives = parse(cell.source)
+        terms = settle(directives, identity.defaults)
         analysis = analyse(cell.source, self._python(cell.source))
         reading = Reading(
             cell=cell,
             analysis=analysis,
-            program=_program(analysis, directives, identity),
+            program=_program(analysis, directives, terms, identity),
             policy=_policy(directives),
             directives=directives,
             deps=tuple((d.kind, d.name) for d in directives.deps),
+            terms=terms,
+            portable=True,
         )
         self._read[cell.id, identity] = reading
         return reading
@@ -63,14 +67,14 @@ def _policy(directives: Directives) -> Policy:
     return Policy(found.policy, found.seconds) if found else Policy()
 
 
-def _program(analysis: Analysis, directives: Directives, identity: Identity) -> str:
+def _program(analysis: Analysis, directives: Directives, terms: Terms, identity: Identity) -> str:
     matters = {"deps": " ".join(sorted(f"{d.kind}:{d.name}" for d in directives.deps))} if directives.deps else {}
-    matters |= {"env " + k: v for k, v in directives.env.items()}
+    matters |= terms.matters
     per_session = directives.cache is not None and directives.cache.policy == "session"
     return provenance.program(
         code=analysis.code,
         directives=matters,
         python=identity.python,
-        worker=identity.worker,
+        worker=identity.of_worker(terms.worker),
         session=identity.session if per_session else "",
     )

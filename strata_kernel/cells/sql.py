@@ -16,6 +16,7 @@ from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.diagnostic import Diagnostic, nearest
 from strata_kernel.domain.digest import Plain, digest
 from strata_kernel.domain.directives import Directives, parse
+from strata_kernel.domain.terms import settle
 
 _MAGIC = re.compile(r"\s*%%sql(?:[ \t]+(?P<connection>\S+))?[ \t]*(?:\r?\n|\Z)", re.IGNORECASE)
 _HEAD = re.compile(r"(?:[ \t]*(?:#[^\n]*)?(?:\n|\Z))*?(?=[ \t]*[^\s#]|\Z)")
@@ -114,7 +115,7 @@ class SqlKind:
         """Read what the query binds, which names may be tables of the notebook, and what it makes."""
         source = take_apart(cell.source)
         directives, table = source.directives, self._connections.get(source.connection, {})
-        engine = driver(table)
+        engine, terms = driver(table), settle(directives, identity.defaults)
         policy = directives.cache or None
         chosen = Policy(policy.policy, policy.seconds) if policy else Policy("session" if source.write else "")
         place = f"conn:{source.connection}"
@@ -137,15 +138,16 @@ class SqlKind:
             ),
             program=provenance.program(
                 code=digest("sql", source.query.canonical),
-                directives=self._matters(source, table),
+                directives=self._matters(source, table) | terms.matters,
                 python=identity.python,
-                worker=identity.worker,
+                worker=identity.of_worker(terms.worker),
                 session=identity.session if chosen.name == "session" else "",
             ),
             policy=chosen,
             directives=directives,
             deps=tuple((d.kind, d.name) for d in directives.deps),
             kind=self.name,
+            terms=terms,
         )
 
     def _matters(self, source: Source, table: Mapping[str, Any]) -> dict[str, str]:

@@ -15,6 +15,7 @@ COMMANDS = {
     "dag": "print the graph of a notebook's cells",
     "validate": "check a notebook's directives and settings",
     "cache": "look at the store, check it, or make room",
+    "worker": "run cells for kernels on other machines",
     "kernel": "register the kernel of this environment",
 }
 

@@ -22,8 +22,8 @@ def execute(options: argparse.Namespace) -> int:
     """Print every finding; return 1 when one is an error."""
     notebook = read(options.notebook)
     settings, found = load_settings(notebook.path, os.environ, notebook.metadata)
-    workers = [str(worker.get("name")) for worker in settings.workers]
-    mounts = [str(mount.get("name")) for mount in settings.mounts]
+    workers = [worker.name for worker in settings.workers]
+    mounts = [mount.name for mount in settings.mounts]
     found += check(notebook.cells, workers, mounts)
     for diagnostic in found:
         print(json_line(diagnostic) if options.format == "json" else diagnostic_line(diagnostic))

@@ -14,7 +14,7 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True):
-    """What a process is to execute for a cell: a source, by the executor of its kind.
+    """What a process is to execute for a cell: a source, by the performer of its kind.
 
     `part` tells which piece of the cell it is, such as one pass of a loop; the whole cell has none.
     """

@@ -36,18 +36,25 @@ def check(cells: Iterable[Cell], workers: Collection[str] = (), mounts: Collecti
         result += _references(head, order)
         worker = head.found.worker
         if worker is not None and worker not in known:
-            guess = nearest(worker, known)
-            result.append(head.report("worker", "worker_unknown", f"no worker is named {worker!r}", guess))
+            result.append(head.report("worker", "worker_unknown", *unknown_worker(worker, known)))
         for mount in head.found.mounts:
             if mount.name in mounts:
                 text = f"{mount.name!r} hides the notebook's mount of that name"
-                result.append(head.report("mount", "mount_shadows_notebook", text, severity="info"))
+                result.append(head.report("mount", "mount_shadows_notebook", text, mount.name + "_here", "info"))
         if (variant := head.found.variant) is not None:
             if variant in taken:
                 text = f"variant {' '.join(variant)!r} is cell {taken[variant]} already"
-                result.append(head.report("variant", "variant_duplicate", text, severity="error"))
+                fix = f"@variant {variant[0]} {variant[1]}_2"
+                result.append(head.report("variant", "variant_duplicate", text, fix, "error"))
             taken.setdefault(variant, head.cell.id)
     return result
+
+
+def unknown_worker(name: str, known: Collection[str]) -> tuple[str, str | None]:
+    """Return what to say of a worker that is not declared, and the name that was probably meant."""
+    guess = nearest(name, known)
+    hint = f"did you mean {guess}?" if guess else f"declared are {', '.join(sorted(known))}"
+    return f"no worker is named {name!r}; {hint}", guess
 
 
 def _order(heads: list[_Head]) -> dict[str, int]:
@@ -65,7 +72,8 @@ def _references(head: _Head, order: Mapping[str, int]) -> Iterable[Diagnostic]:
     for name in head.found.after:
         if name not in order:
             guess = nearest(name, order)
-            yield head.report("after", "after_unknown", f"no cell has the id or name {name!r}", guess)
+            hint = f"; did you mean {guess}?" if guess else ""
+            yield head.report("after", "after_unknown", f"no cell has the id or name {name!r}{hint}", guess)
         elif order[name] >= order[head.cell.id]:
-            text = f"{name!r} does not stand above this cell, so the order is circular"
+            text = f"{name!r} does not stand above this cell, so the order is circular: move it up"
             yield head.report("after", "cycle", text, severity="error")

@@ -8,13 +8,10 @@ import keyword
 import math
 import re
 from collections.abc import Callable
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from strata_kernel.domain.diagnostic import Diagnostic, Severity, nearest
-
-Policy = Literal["off", "frozen", "forever", "session", "ttl", "snapshot", "fingerprint"]
+from strata_kernel.domain.directive_values import CachePolicy, Declared, Item, Loop, Mount, Policy, Sql, TableInput
 
 MOUNT_SCHEMES = ("file", "s3", "gs", "gcs", "az", "azure")
 MAX_TIMEOUT = 86400.0
@@ -25,63 +22,6 @@ _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)([smhdw]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
-
-
-class Item(msgspec.Struct, frozen=True):
-    """One directive in the source: lines count from 1, columns from 0; `end` is where the value ends."""
-
-    name: str
-    value: str
-    line: int
-    column: int
-    value_column: int
-    end: int
-
-
-class CachePolicy(msgspec.Struct, frozen=True):
-    """How long results hold; `seconds` belongs to ttl."""
-
-    policy: Policy
-    seconds: float | None = None
-
-
-class Mount(msgspec.Struct, frozen=True):
-    """A folder elsewhere that the cell sees as a path."""
-
-    name: str
-    uri: str
-    mode: Literal["ro", "rw"] = "ro"
-
-
-class Declared(msgspec.Struct, frozen=True):
-    """A dependency that observation could not see."""
-
-    kind: Literal["file", "env", "dist"]
-    name: str
-
-
-class Loop(msgspec.Struct, frozen=True):
-    """Run the cell repeatedly and carry variables; `start_from` is (cell, pass), passes counted from 0."""
-
-    max_iter: int
-    carry: tuple[str, ...]
-    start_from: tuple[str, int] | None = None
-
-
-class TableInput(msgspec.Struct, frozen=True):
-    """An Iceberg table as an input."""
-
-    name: str
-    warehouse: str
-    table: str
-    snapshot: int | None = None
-
-
-class Sql(msgspec.Struct, frozen=True):
-    """Where a sql cell runs and whether it may write."""
-
-    connection: str
-    write: bool = False
 
 
 class Draft:
@@ -119,14 +59,19 @@ class Draft:
         if "loop" not in self.seen:
             self.malformed(item, "@loop_until needs `# @loop max_iter=N carry=name`")
             return
-        limit = _integer(self.loop.get("max_iter", ""))
-        carry = tuple(dict.fromkeys(self.loop.get("carry", "").split(",")))
-        if limit is None or not 1 <= limit <= MAX_PASSES:
-            self.report(item, "loop_max_iter_invalid", f"@loop needs max_iter=N, up to {MAX_PASSES}", severity="error")
-        if not all(map(_is_name, carry)):
-            self.report(item, "loop_missing_carry", "@loop needs carry=name (several: carry=a,b)", severity="error")
+        limit, given = _integer(self.loop.get("max_iter", "")), self.loop.get("carry", "")
+        carry = tuple(dict.fromkeys(given.split(",")))
+        counts, names = limit is not None and 1 <= limit <= MAX_PASSES, all(map(_is_name, carry))
+        if not counts:
+            text, most = f"@loop needs max_iter=N, up to {MAX_PASSES}", MAX_PASSES if limit else 10
+            fix = f"@loop max_iter={most} carry={given or 'name'}"
+            self.report(item, "loop_max_iter_invalid", text, fix, severity="error")
+        if not names:
+            text = "@loop needs carry=name, a variable of the cell (several: carry=a,b)"
+            fix = f"@loop max_iter={limit if counts else 10} carry=name"
+            self.report(item, "loop_missing_carry", text, fix, severity="error")
         start = self._start(item)
-        if limit is not None and 1 <= limit <= MAX_PASSES and all(map(_is_name, carry)):
+        if limit is not None and counts and names:
             self.fields["loop"] = Loop(limit, carry, start)
 
     def _start(self, item: Item) -> tuple[str, int] | None:
@@ -192,9 +137,11 @@ def _worker(draft: Draft, item: Item) -> None:
 def _timeout(draft: Draft, item: Item) -> None:
     seconds = _number(item.value)
     if seconds is None:
-        draft.report(item, "timeout_not_numeric", f"@timeout needs seconds, not {item.value!r}")
+        fix = duration(item.value.replace(" ", "")) or 300.0
+        draft.report(item, "timeout_not_numeric", f"@timeout needs seconds, not {item.value!r}", f"@timeout {fix:g}")
     elif not 0 < seconds <= MAX_TIMEOUT:
-        draft.report(item, "timeout_out_of_range", f"@timeout must be above 0 and at most {MAX_TIMEOUT:.0f} seconds")
+        text = f"@timeout must be above 0 and at most {MAX_TIMEOUT:.0f} seconds"
+        draft.report(item, "timeout_out_of_range", text, f"@timeout {MAX_TIMEOUT if seconds > 0 else 300:.0f}")
     else:
         draft.fields["timeout"] = seconds
 
@@ -202,7 +149,10 @@ def _timeout(draft: Draft, item: Item) -> None:
 def _env(draft: Draft, item: Item) -> None:
     key, equals, value = item.value.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_]\w*", key, re.ASCII) or "\0" in value:
-        draft.report(item, "env_malformed", "@env is written KEY=value", "@env KEY=value")
+        words = re.findall(r"[^\s=:\0]+", item.value)
+        name = re.sub(r"\W|^(?=\d)", "_", words[0], flags=re.ASCII) if words else "KEY"
+        fix = f"@env {name}={' '.join(words[1:]) or 'value'}"
+        draft.report(item, "env_malformed", "@env is written KEY=value", fix)
     else:
         draft.fields["env"] = {**draft.fields.get("env", {}), key: value}
 
@@ -212,10 +162,16 @@ def _mount(draft: Draft, item: Item) -> None:
     if not name or not uri or any(more):
         draft.malformed(item, "@mount is written name uri [ro|rw]", "@mount data s3://bucket/folder ro")
     elif not _is_name(name):
-        draft.report(item, "mount_name_invalid", f"{name!r} is no Python name", severity="error")
+        valid = re.sub(r"\W|^(?=\d)", "_", name) + ("_" if keyword.iskeyword(name) else "")
+        fix = " ".join(filter(None, ("@mount", valid, uri, mode)))
+        draft.report(item, "mount_name_invalid", f"{name!r} is no Python name", fix, severity="error")
     elif uri.partition("://")[0].lower() not in MOUNT_SCHEMES or "://" not in uri:
         known = ", ".join(f"{scheme}://" for scheme in MOUNT_SCHEMES)
-        draft.report(item, "mount_uri_unsupported", f"{uri!r} cannot be mounted; known are {known}")
+        scheme, separator, rest = uri.partition("://")
+        guess = nearest(scheme, MOUNT_SCHEMES) if separator else None
+        cure = f"{guess}://{rest}" if guess else "file:///absolute/" + uri.lstrip("./") if not separator else None
+        text = f"{uri!r} cannot be mounted; known are {known}"
+        draft.report(item, "mount_uri_unsupported", text, f"@mount {name} {cure} {mode}".rstrip() if cure else None)
     elif mode not in ("", "ro", "rw"):
         draft.malformed(item, f"the mode is ro or rw, not {mode!r}", nearest(mode, ("ro", "rw")))
     else:

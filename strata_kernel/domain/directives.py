@@ -7,20 +7,8 @@ import re
 import msgspec
 
 from strata_kernel.domain.diagnostic import Diagnostic, nearest
-from strata_kernel.domain.directive_grammar import (
-    NAMES,
-    PARSERS,
-    REPEATABLE,
-    CachePolicy,
-    Declared,
-    Draft,
-    Item,
-    Loop,
-    Mount,
-    Sql,
-    TableInput,
-    duration,
-)
+from strata_kernel.domain.directive_grammar import NAMES, PARSERS, REPEATABLE, Draft, duration
+from strata_kernel.domain.directive_values import CachePolicy, Declared, Item, Loop, Mount, Sql, TableInput
 
 __all__ = [
     "NAMES",

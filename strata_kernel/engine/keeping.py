@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -11,8 +11,15 @@ from strata_kernel.domain.manifest import Manifest
 from strata_kernel.engine.capture import Captured
 from strata_kernel.ports import Blobs, Group
 
-if TYPE_CHECKING:
-    from strata_kernel.engine.pipeline import Options
+
+class Options(msgspec.Struct):
+    """What of the settings the pipeline needs; sizes in bytes, times in the unit of their name."""
+
+    min_runtime_ms: float = 5.0
+    file_limit: int = 64 << 20
+    value_limit: int = 10_000_000_000
+    cascade: str = "auto"
+    ask_above_seconds: float = 30.0
 
 
 def worth_keeping(

@@ -18,26 +18,17 @@ from strata_kernel.domain.state import START, Slot, State, advance, closure, hid
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
 from strata_kernel.engine.changes import reloadable
-from strata_kernel.engine.keeping import without_lost, worth_keeping
+from strata_kernel.engine.journey import Origin
+from strata_kernel.engine.keeping import Options, without_lost, worth_keeping
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import CellFailed, Declined, StoreError
-from strata_kernel.ports import Files, Host, Observed, Ran, Store, Values
+from strata_kernel.ports import Executor, Files, Host, Observed, Ran, Store, Values
 
 #: Reasons for which a run is not even recorded: its inputs are not what the key says.
 NOT_PUBLISHED = frozenset({"changed", "tainted"})
-
-
-class Options(msgspec.Struct):
-    """What of the settings the pipeline needs; sizes in bytes, times in the unit of their name."""
-
-    min_runtime_ms: float = 5.0
-    file_limit: int = 64 << 20
-    value_limit: int = 10_000_000_000
-    cascade: str = "auto"
-    ask_above_seconds: float = 30.0
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -99,17 +90,19 @@ class Pipeline:
         #: The position whose names are being fetched, to which runs of cells above come back.
         self.fetched: State = START
         # Unlike any other process's and any other run's, without asking the system for entropy at each.
-        self._prefix, self._runs = secrets.token_hex(8), itertools.count()
+        prefix, runs = secrets.token_hex(8), itertools.count()
+        self._unique: Callable[[], str] = lambda: f"{prefix}{next(runs):x}"
         #: The cell after which the process stands.
         self.at = ""
+        #: Where a cell runs, None for here; and what the place of the notebook gives to what travels.
+        self.is_away: Callable[[Reading], bool] = lambda reading: False
+        self.executor: Callable[[Reading], Executor] | None = None
+        self.origin = Origin()
         self.listen: Listener = lambda cell_id, state, reasons: None
         #: Follows a cell of several parts: its id, the part it is at from 1, and how many there can be.
         self.progress: Callable[[str, int, int], None] = lambda cell_id, done, total: None
         self.show: Callable[[str, list[dict[str, Any]]], None] = lambda cell_id, outputs: None
         self.confirm: Callable[[list[Entry]], Awaitable[bool]] = _agreed
-
-    def _unique(self) -> str:
-        return f"{self._prefix}{next(self._runs):x}"
 
     async def run(self, index: int, *, force: bool = False) -> Outcome:
         """Serve or run the cell at a place of the document, after whatever above it is not up to date."""
@@ -265,9 +258,14 @@ class Pipeline:
     ) -> Outcome:
         """Really run a cell after the state, or those of its parts that the store lacks; `force` means all of them."""
         reading = self.session.read(self.session.cells[index])
+        # Only for what did not come back is a run repeated: it must be in this process.
+        if audience != "nobody" and self.is_away(reading):
+            from strata_kernel.engine.away import send  # which knows the pipeline
+
+            return await send(self, reading, state, audience)
         if reading.loop is None:
             return await self.perform(reading, state, audience, twin)
-        from strata_kernel.engine.unfold import unfold  # which knows the pipeline
+        from strata_kernel.engine.unfold import unfold  # as above
 
         return await unfold(self, reading, state, audience, force=force)
 
@@ -288,7 +286,7 @@ class Pipeline:
             standing = self.placement.doubt(touchable(before, self.host), "run:" + self._unique())
             self.host.observe()
             try:
-                ran = await self.host.execute(reading.task, audience)
+                ran = await self.host.execute(reading.task, audience, reading.terms)
             finally:
                 seen = self.host.observed(candidates(before, self.host))
             if audience == "cell":

@@ -25,7 +25,7 @@ _ATTEMPTS = 3
 
 
 class Prompts:
-    """The models of one notebook; implements the `Executor` port."""
+    """The models of one notebook; implements the `Performer` port."""
 
     def __init__(self, settings: AiSettings, answers: Answers, start: Path) -> None:
         self._settings, self._answers, self._start = settings, answers, start

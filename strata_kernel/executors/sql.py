@@ -23,7 +23,7 @@ _EXTRAS = {"postgresql": "postgres"}
 
 
 class Databases:
-    """The connections of one notebook; implements the `Executor` and `Witness` ports."""
+    """The connections of one notebook; implements the `Performer` and `Witness` ports."""
 
     def __init__(self, tables: Mapping[str, Mapping[str, Any]], start: Path, frame: str, world: World) -> None:
         self._tables = {DEFAULT: {"driver": "duckdb", "path": ":memory:"}, **tables}

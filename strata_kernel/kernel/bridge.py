@@ -43,11 +43,12 @@ class Bridge:
         path = session_file(os.environ.get("JPY_SESSION_NAME"))
         self.start = path.parent if path else Path.cwd()
         self.parts: Parts = build(self.start, dict(os.environ), kernel.shell.transform_cell)
+        os.environ.update(self.parts.environ)
         self._lease = self.parts.store.local.lease()
         self.watch = Watch(self.parts.world, [str(self.parts.store.local.path)])
         self.watch.install()
         self.host = IPythonHost(kernel, self.watch)
-        self.host.stage.executors = self.parts.executors()
+        self.host.stage.performers = self.parts.performers()
         self.pipeline: Pipeline = self.parts.pipeline(self.host, self._warn, self.watch.exempt)
         self.session = self.pipeline.session
         self.pipeline.listen = self._listen

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from strata_kernel import protocol
+from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.checks import check
 from strata_kernel.domain.diagnostic import Diagnostic
+from strata_kernel.domain.terms import LOCAL
 from strata_kernel.engine.pipeline import Outcome, Restored
 from strata_kernel.engine.session import Entry
 from strata_kernel.kernel.observe import active
@@ -63,7 +65,12 @@ class Follower:
     def status(self, cell_id: str, state: str, reasons: tuple[Reason, ...]) -> None:
         """Tell everyone the state of one cell, soon."""
         if self.comms:
-            self._put(protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons)))  # type: ignore[arg-type]
+            session = self.bridge.session
+            cell = next((c for c in session.cells if c.id == cell_id), None)
+            away = _away(session.read(cell)) if cell else None
+            self._put(
+                protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons), worker=away)  # type: ignore[arg-type]
+            )
 
     def progress(self, cell_id: str, done: int, total: int) -> None:
         """Tell everyone how far a cell of several parts has come."""
@@ -182,8 +189,8 @@ class Follower:
 
     def _findings(self, entries: list[Entry]) -> dict[str, list[Diagnostic]]:
         settings = self.bridge.parts.settings
-        workers = [w.name for w in getattr(settings, "workers", ())]
-        mounts = [m.name for m in getattr(settings, "mounts", ())]
+        workers = [w.name for w in settings.workers]
+        mounts = [m.name for m in settings.mounts]
         found: dict[str, list[Diagnostic]] = {}
         for item in check([e.reading.cell for e in entries], workers, mounts):
             found.setdefault(item.cell or "", []).append(item)
@@ -235,8 +242,19 @@ class Follower:
             kernel.session.send(kernel.iopub_socket, "comm_msg", content, parent=parent, ident=comm.topic)
 
 
+def _away(reading: Reading) -> str | None:
+    """Return the worker of a cell that does not run here."""
+    return None if reading.terms.worker == LOCAL else reading.terms.worker
+
+
 def _status(entry: Entry, state: str, reasons: tuple[Reason, ...]) -> protocol.CellStatus:
-    plain = protocol.CellStatus(id=entry.reading.cell.id, state=state, reasons=list(reasons))  # type: ignore[arg-type]
+    """Return what is told of a cell: its state, its last run, and where it runs."""
+    plain = protocol.CellStatus(
+        id=entry.reading.cell.id,
+        state=state,  # type: ignore[arg-type]
+        reasons=list(reasons),
+        worker=_away(entry.reading),
+    )
     if entry.manifest is None:
         return plain
     took, at = entry.manifest.seconds * 1000, entry.manifest.created * 1000

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import pkgutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from strata_kernel.cells.loop import TEST
 from strata_kernel.domain.cell import Cell, Task
+from strata_kernel.domain.dispatch import Away
 from strata_kernel.domain.state import LAST_RESULT, VERDICT
+from strata_kernel.domain.terms import Terms
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.outputs import SHOWN, Recorder
+from strata_kernel.kernel.relay import cancelling
 from strata_kernel.kernel.stage import KernelStage
 from strata_kernel.kernel.streams import Streams
-from strata_kernel.ports import Observed, Patch, Ran
+from strata_kernel.kernel.terms import CellTimeout, Limit, environment, over
+from strata_kernel.ports import Observed, Patch, Ran, Show
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.kernel import StrataKernel
@@ -67,6 +74,9 @@ class IPythonHost:
         self._recorder: Recorder | None = None
         self._request_id: str | None = None
         self._audience = "client"
+        self._limit: Limit | None = None
+        #: Variables that the cell which is observed has for itself: in its program, so no facts about the world.
+        self._own: frozenset[str] = frozenset()
         self._streams = Streams()
         self._send = kernel.session.send
         kernel.session.send = self._intercept
@@ -94,6 +104,12 @@ class IPythonHost:
                 else:
                     body, parent = content, args[0] if args else kwargs.get("parent")
                 if self._is_current(parent):
+                    if kind == "error" and self._limit is not None and self._limit.expired:
+                        body = over(self._limit, body)
+                        if isinstance(message, dict):
+                            message = {**message, "content": body}
+                        else:
+                            content = body
                     recorder.add(kind, body)
                     if self._audience != "client" and kind in SHOWN:
                         return None
@@ -118,12 +134,16 @@ class IPythonHost:
             self._recorder = None
             self._audience = "client"
 
-    async def execute(self, task: Task, audience: str) -> Ran:
+    async def execute(self, task: Task, audience: str, terms: Terms) -> Ran:
         """Run the task's source; for audiences other than the client nothing of it reaches the page."""
         cell, request = task.cell, dict(self.request)
-        if task.part or task.kind in self.stage.executors:
+        if task.part or task.kind in self.stage.performers:
             # The request is counted once, as what the user wrote.
             request["store_history"] = False
+        self._own = frozenset(name for name, _ in terms.env)
+        # Whoever steps through a cell takes the time it takes.
+        seconds = None if self.kernel.has_breakpoints else terms.timeout
+        self._limit = Limit(seconds, self.namespace, self.kernel.wake)
         if audience != "client":
             request |= {"silent": False, "store_history": False, "allow_stdin": False}
         self.stage.forced = self.anew and audience == "client"
@@ -136,13 +156,18 @@ class IPythonHost:
         ):
             start = time.perf_counter()
             try:
-                stored = bool(request["store_history"])
-                with self.kernel.interrupts.released(), self._as_input(source, stored=stored):
+                with (
+                    self.kernel.interrupts.released(),
+                    as_input(self.kernel.shell, source, stored=bool(request["store_history"])),
+                    environment(dict(terms.env)),
+                    self._limit.watching(),
+                ):
                     reply = await self.kernel.execute_plainly(source, **request)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, CellTimeout):
                 # It came before the shell had taken over, or after.
                 reply = self.kernel.fail("KeyboardInterrupt", "")
             seconds = time.perf_counter() - start
+            reply = over(self._limit, reply)
         if TEST in self.namespace:
             self._verdict = b"1" if self.namespace.pop(TEST) else b""
         error = None
@@ -160,6 +185,32 @@ class IPythonHost:
     def replay(self, outputs: list[dict[str, Any]]) -> None:
         """Show the client what a part of its cell showed when it ran."""
         self.kernel.show_again(outputs)
+
+    async def relay(self, cell: Cell, audience: str, run: Callable[[Show], Awaitable[Away]]) -> Away:
+        """Show a run in another place as the cell's own; an interrupt cancels it."""
+        kernel, count = self.kernel, self.kernel.shell.execution_count
+
+        def show(kind: str, content: dict[str, Any]) -> None:
+            if kind == "execute_result":
+                content = {**content, "execution_count": count}
+            kernel.show(kind, content)
+
+        with self._recording(audience) as recorder, self._code_of(cell), kernel.interrupts.released():
+            task = asyncio.ensure_future(run(show))
+            with cancelling(task):
+                try:
+                    away = await task
+                except asyncio.CancelledError:
+                    away = Away(error=("KeyboardInterrupt", "", []))
+        if audience == "client":
+            self.executed = True
+            kernel.count(cell.source, self.request)
+            shown = any(o["msg_type"] == "error" for o in recorder.outputs)
+            kernel.plain_reply = kernel.told(away.error, count, shown=shown)
+        elif away.error is not None:
+            self.failure = Failure(cell, 0, away.error[2])
+            kernel.interrupts.pending |= away.error[0] in NAMES
+        return msgspec.structs.replace(away, outputs=recorder.outputs)
 
     @contextmanager
     def _counted(self, cell: Cell, audience: str) -> Iterator[None]:
@@ -181,23 +232,6 @@ class IPythonHost:
         names = [n for n in _RESULTS if not missing or n not in self.namespace]
         if names:
             shell.push({n: getattr(shell.displayhook, n) for n in names}, interactive=False)
-
-    @contextmanager
-    def _as_input(self, source: str, *, stored: bool) -> Iterator[None]:
-        # The shell looks at the last input of its history for a semicolon that hides the result.
-        history = getattr(self.kernel.shell.history_manager, "input_hist_parsed", None)
-        if stored or history is None:
-            yield
-            return
-        try:
-            text = self.kernel.shell.transform_cell(source)
-        except SyntaxError:
-            text = ""
-        history.append(text)
-        try:
-            yield
-        finally:
-            history.pop()
 
     @contextmanager
     def _code_of(self, cell: Cell) -> Iterator[None]:
@@ -223,6 +257,7 @@ class IPythonHost:
             seen.hidden |= done.hidden
         if self._verdict is not None:
             seen.hidden[VERDICT], self._verdict = self._verdict, None
+        seen.facts = tuple(f for f in seen.facts if f.kind != "env" or f.name not in self._own)
         return seen
 
     def patch(self, module: str, path: str) -> Patch | None:
@@ -280,3 +315,22 @@ def _failing_line(namespace: dict[str, Any]) -> int:
             return int(trace.tb_lineno)
         trace = trace.tb_next
     return 0
+
+
+@contextmanager
+def as_input(shell: Any, source: str, *, stored: bool) -> Iterator[None]:
+    """Let the shell take the source for its last input."""
+    # The shell looks at the last input of its history for a semicolon that hides the result.
+    history = getattr(shell.history_manager, "input_hist_parsed", None)
+    if stored or history is None:
+        yield
+        return
+    try:
+        text = shell.transform_cell(source)
+    except SyntaxError:
+        text = ""
+    history.append(text)
+    try:
+        yield
+    finally:
+        history.pop()

@@ -53,6 +53,10 @@ class StrataKernel(LookingKernel):
         finally:
             self.bridge.engaged = False
 
+    def wake(self) -> None:
+        """Let the event loop look at what was left for it; may be called in any thread."""
+        self.io_loop.asyncio_loop.call_soon_threadsafe(lambda: None)
+
     async def execute_plainly(self, code: str, **request: Any) -> dict[str, Any]:
         """Run code as ipykernel does."""
         reply: dict[str, Any] = await super().do_execute(code, **request)
@@ -121,7 +125,7 @@ class StrataKernel(LookingKernel):
         """Return the reply of what was executed, counted as one cell."""
         if self.bridge.host.uncounted and request["store_history"]:
             self.plain_reply = {**self.plain_reply, "execution_count": self.shell.execution_count}
-            self._count(code, request)
+            self.count(code, request)
         return self.plain_reply
 
     async def _despite(self, error: Exception, code: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -140,15 +144,15 @@ class StrataKernel(LookingKernel):
         if self.bridge.host.executed:
             return self._plain(code, request)  # it ran, and shows how it ended
         self._decision = replies.not_run(Reason("interrupted", "interrupted before it ran"))
-        self._count(code, request)
+        self.count(code, request)
         return self.fail("KeyboardInterrupt", "interrupted before the cell ran")
 
     def _left_out(self, error: LeftOut, code: str, request: dict[str, Any]) -> dict[str, Any]:
         """Do nothing, and say why: the cell is no part of the notebook now."""
         self._decision = {**replies.not_run(Reason("variant", str(error))), "status": "bypass"}
-        self._show("stream", {"name": "stderr", "text": f"strata: {error}\n"})
+        self.show("stream", {"name": "stderr", "text": f"strata: {error}\n"})
         count = self.shell.execution_count
-        self._count(code, request)
+        self.count(code, request)
         return {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
 
     def _blocked(self, error: StrataError, code: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +160,7 @@ class StrataKernel(LookingKernel):
         text, traceback = replies.explain(error, failure, self.bridge.parts.read)
         cell = failure.cell.id if failure else None
         self._decision = replies.not_run(Reason("blocked", text.splitlines()[0], cell=cell))
-        self._count(code, request)
+        self.count(code, request)
         return self.fail(type(error).__name__, text, traceback)
 
     def finish_metadata(self, parent: Any, metadata: dict[str, Any], reply_content: Any) -> dict[str, Any]:
@@ -170,7 +174,7 @@ class StrataKernel(LookingKernel):
     def _replay(self, outcome: Restored, code: str, request: dict[str, Any]) -> dict[str, Any]:
         count = self.bridge.host.counts[outcome.entry.reading.cell.id] = self.shell.execution_count
         self.show_again(outcome.outputs)
-        self._count(code, request)
+        self.count(code, request)
         return {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
 
     def do_shutdown(self, restart: bool) -> Any:

@@ -44,7 +44,8 @@ class LookingKernel(IPythonKernel):
         """Return the topic under which a message of this kind is published."""
         return bytes(self._topic(kind))
 
-    def _show(self, kind: str, content: dict[str, Any]) -> None:
+    def show(self, kind: str, content: dict[str, Any]) -> None:
+        """Send a message to the page, as the cell's that runs."""
         self.session.send(self.iopub_socket, kind, content, parent=self.get_parent("shell"), ident=self._topic(kind))
 
     def show_again(self, outputs: list[dict[str, Any]]) -> None:
@@ -53,9 +54,9 @@ class LookingKernel(IPythonKernel):
             content = output["content"]
             if output["msg_type"] == "execute_result":
                 content = {**content, "execution_count": self.shell.execution_count}
-            self._show(output["msg_type"], content)
+            self.show(output["msg_type"], content)
 
-    def _count(self, code: str, request: dict[str, Any]) -> None:
+    def count(self, code: str, request: dict[str, Any]) -> None:
         """Count a cell that the shell did not run as one that it did."""
         if request["store_history"]:
             # Waking the thread that writes history costs milliseconds: after the reply.
@@ -71,14 +72,23 @@ class LookingKernel(IPythonKernel):
         """Show an error and return the reply that goes with it."""
         lines = [*traceback, f"\x1b[31m{ename}\x1b[39m: {evalue}"]
         content = {"ename": ename, "evalue": evalue, "traceback": lines}
-        self._show("error", content)
+        self.show("error", content)
         count = max(self.shell.execution_count - 1, 0)
+        return {"status": "error", "execution_count": count, "user_expressions": {}, "payload": [], **content}
+
+    def told(self, error: tuple[str, str, list[str]] | None, count: int, *, shown: bool) -> dict[str, Any]:
+        """Return the reply for a cell that ran elsewhere, with its error shown if it was not."""
+        if error is None:
+            return {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
+        if not shown:
+            return self.fail(*error)
+        content = {"ename": error[0], "evalue": error[1], "traceback": error[2]}
         return {"status": "error", "execution_count": count, "user_expressions": {}, "payload": [], **content}
 
     def _pass_on_warnings(self) -> None:
         warnings = self.bridge.warnings
         while warnings:
-            self._show("stream", {"name": "stderr", "text": warnings.pop(0) + "\n"})
+            self.show("stream", {"name": "stderr", "text": warnings.pop(0) + "\n"})
 
     def ask(self, prompt: str) -> str:
         """Ask the user through the client that runs the cell; raise KeyboardInterrupt when that is the answer."""

@@ -10,7 +10,8 @@ import msgspec
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.report import large_artifacts
-from strata_kernel.engine.pipeline import Failed, Options, Outcome, Restored
+from strata_kernel.engine.keeping import Options
+from strata_kernel.engine.pipeline import Failed, Outcome, Restored
 from strata_kernel.errors import CellFailed, Declined, StoreError, StrataError
 from strata_kernel.kernel.host import Failure
 
@@ -19,6 +20,7 @@ def describe(outcome: Outcome, options: Options) -> dict[str, Any]:
     """Return `execute_reply.metadata.strata` for what became of a cell."""
     decision = _described(outcome)
     manifest, reading = outcome.entry.manifest, outcome.entry.reading
+    decision["worker"] = reading.terms.worker
     if manifest is not None:
         large = large_artifacts(
             manifest,

@@ -1,4 +1,4 @@
-"""Where executors work: they are called by the shell, as if the cell were Python, so that all that it does holds."""
+"""Where performers work: they are called by the shell, as if the cell were Python, so that all that it does holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from strata_kernel.domain.cell import Task
 from strata_kernel.kernel.observe import active
-from strata_kernel.ports import Done, Executor
+from strata_kernel.ports import Done, Performer
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.kernel import StrataKernel
@@ -24,22 +24,22 @@ class KernelStage:
         self.kernel = kernel
         self.namespace: dict[str, Any] = kernel.shell.user_ns
         #: Who runs cells of other kinds than Python, by kind.
-        self.executors: dict[str, Executor] = {}
+        self.performers: dict[str, Performer] = {}
         self.forced = False
         self._done: Done | None = None
 
     @contextmanager
     def set(self, task: Task) -> Iterator[str]:
-        """Yield what the shell is to run: the source, or a call of the executor of its kind."""
-        executor = self.executors.get(task.kind)
-        if executor is None:
+        """Yield what the shell is to run: the source, or a call of the performer of its kind."""
+        performer = self.performers.get(task.kind)
+        if performer is None:
             yield task.source
             return
 
         def call() -> Any:
-            # What an executor depends on it says itself.
+            # What a performer depends on it says itself.
             with active.exempt():
-                done = self._done = executor.run(task, self)
+                done = self._done = performer.run(task, self)
             self.namespace.update(done.binds)
             return done.shown
 
@@ -50,7 +50,7 @@ class KernelStage:
             self.namespace.pop(_CALL, None)
 
     def take(self) -> Done | None:
-        """Return what the last executor made, once."""
+        """Return what the last performer made, once."""
         done, self._done = self._done, None
         return done
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from strata_kernel.domain.checks import check
+from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.domain.report import CellRecord, LargeArtifact, RunReport, Standing, large_artifacts, summarize
 from strata_kernel.domain.state import advance
 from strata_kernel.domain.variants import choose
@@ -208,12 +208,11 @@ class _Run:
             if self.parts.files.digest(file.path) != file.digest:
                 self.parts.files.restore(file, self.parts.store)
 
-    def diagnostics(self) -> list[Any]:
-        """Return the findings on the directives of all cells."""
-        found = []
-        for cell in self.session.cells:
-            items = self.parts.read(cell).directives.diagnostics
-            found += [msgspec.structs.replace(d, cell=cell.id) for d in items]
+    def diagnostics(self) -> list[Diagnostic]:
+        """Return the findings on the directives of all cells, those that concern several of them too."""
+        settings = self.parts.settings
+        workers, mounts = [w.name for w in settings.workers], [m.name for m in settings.mounts]
+        found = check(self.session.cells, workers, mounts)
         return found + self.parts.findings(self.notebook.cells, self.parts.active())
 
 
@@ -228,7 +227,7 @@ def served_record(entry: Entry, seconds: float) -> CellRecord:
         cache_key=manifest.key,
         duration_ms=seconds * 1000,
         saved_ms=manifest.seconds * 1000,
-        worker="local",
+        worker=entry.reading.terms.worker,
         reasons=list(manifest.reasons),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.ports import Witness
@@ -33,6 +33,8 @@ class LocalWorld:
         self.distributions = Distributions(path)
         #: Who knows about facts of other kinds.
         self.witnesses: dict[str, Witness] = {}
+        #: The version that a worker has of a distribution, None where that is not known.
+        self.elsewhere: Callable[[str, str], str | None] = lambda name, worker: None
 
     def observe(self, kind: str, name: str) -> Fact | None:
         """Return the fact as it holds now, None when it cannot be told."""
@@ -49,9 +51,25 @@ class LocalWorld:
                 return self.environment.observe(name)
             case "module":
                 return self.modules.observe(name)
+            case "dist" if "@" in name:
+                version = self.elsewhere(*name.split("@", 1))
+                return None if version is None else Fact("dist", name, version)
             case "dist":
                 return self.distributions.observe(name)
         return None
+
+    def sources_of(self, modules: Iterable[str]) -> dict[str, bytes]:
+        """Return the files of the user's own modules among these, and of those that they import, by relative path."""
+        found: dict[str, bytes] = {}
+        for source in {s.path: s for name in modules if "@" not in name for s in self.modules.closure(name)}.values():
+            dotted, base = source.name.replace(".", "/"), os.path.basename(source.path)
+            folder = dotted if base.startswith("__init__.") else os.path.dirname(dotted)
+            try:
+                with open(source.path, "rb") as file:
+                    found[os.path.join(folder, base)] = file.read()
+            except OSError:  # a folder that is a package by being one, or one that has just gone
+                continue
+        return found
 
     def sight(self, fact: Fact) -> str:
         """Return a digest of what stands now where a fact about a file or a folder looked."""

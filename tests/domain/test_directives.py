@@ -174,3 +174,28 @@ def test_never_raises_and_every_place_points_at_its_text(source: str) -> None:
 def test_parsing_is_a_function_of_the_head(source: str) -> None:
     assert parse(source) == parse(source)
     assert parse(source + "\nx = 1\n# @name later").items == parse(source + "\nx = 1").items
+
+
+@pytest.mark.parametrize(
+    ("source", "suggestion"),
+    [
+        ("# @timeout 30s", "@timeout 30"),
+        ("# @timeout soon", "@timeout 300"),
+        ("# @timeout 90000", "@timeout 86400"),
+        ("# @env MODE: fast", "@env MODE=fast"),
+        ("# @env 1X", "@env _1X=value"),
+        ("# @mount 1x s3://b rw", "@mount _1x s3://b rw"),
+        ("# @mount class s3://b", "@mount class_ s3://b"),
+        ("# @mount data azuer://b/c", "@mount data azure://b/c"),
+        ("# @mount data ./here", "@mount data file:///absolute/here"),
+        ("# @loop max_iter=2", "@loop max_iter=2 carry=name"),
+        ("# @loop carry=x", "@loop max_iter=10 carry=x"),
+        ("# @wroker gpu", "@worker"),
+    ],
+)
+def test_findings_suggest_a_cure(source: str, suggestion: str) -> None:
+    found = parse(source).diagnostics[0]
+    assert found.suggestion == suggestion
+    assert found.line == 1
+    assert source[found.column] == "@"
+    assert found.end == len(source)

@@ -51,6 +51,9 @@ class FakeWorld:
     def facts_of(self, modules):
         return ()
 
+    def sources_of(self, modules):
+        return {}
+
 
 class FakeFiles:
     """Files by path: their digest."""

@@ -217,3 +217,20 @@ def test_what_is_too_large_is_not_kept(tmp_path: Path, monkeypatch: pytest.Monke
     statuses, _ = records(strata("run", path, "--format", "json"))
     assert statuses["b"] == "ok", "a file that is gone and was not kept is made again"
     assert (tmp_path / "out.bin").stat().st_size == 5000
+
+
+def test_findings_are_structured_warnings(tmp_path: Path) -> None:
+    (tmp_path / "strata.toml").write_text('workers = [{ name = "gpu-a100" }]\n')
+    path = write(tmp_path, {"a": "# @timeout soon\nx = 1", "b": "# @after nowhere\ny = 2"})
+    with Runner() as runner:
+        report = runner.run(path)
+    assert report.ok
+    found = [(d.code, d.cell, d.line, d.column) for d in report.diagnostics]
+    assert found == [("timeout_not_numeric", "a", 1, 2), ("after_unknown", "b", 1, 2)]
+
+
+def test_a_workers_name_that_is_nearly_right(tmp_path: Path) -> None:
+    (tmp_path / "strata.toml").write_text('workers = [{ name = "gpu-a100" }]\n')
+    path = write(tmp_path, {"a": "# @worker gpu-a10\nx = 1"})
+    done = strata("validate", path, cwd=tmp_path)
+    assert "a:1:3: warning: no worker is named 'gpu-a10'; did you mean gpu-a100? [worker_unknown]" in done.stdout

@@ -1,0 +1,300 @@
+"""Cells on a worker reached by HTTP: what it lacks goes there, what happens is shown, what was made comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.dispatch import PROTOCOL, Away, Dispatch, blobs_of_run
+from strata_kernel.domain.manifest import Blob, Fact, Manifest
+from strata_kernel.errors import StoreError, WorkerError
+from strata_kernel.executors.report import Report, normal
+from strata_kernel.ports import Show, Store
+
+#: Seconds to connect, without a sign of life (the worker gives one each second), and for an interrupted cell to end.
+CONNECT, SILENCE, PATIENCE = 5.0, 8.0, 10.0
+#: Seconds before each further attempt to reach it.
+AGAIN = (0.2, 0.8)
+_CHUNK = 1 << 20
+
+
+class _End(msgspec.Struct, frozen=True):
+    manifest: Manifest | None = None
+    error: tuple[str, str, list[str]] | None = None
+    seconds: float = 0.0
+
+
+class _Broken(Exception):
+    """The connection broke before the worker said that it has taken the cell."""
+
+
+class Place(NamedTuple):
+    """Where a worker is, the token that it wants, and the variable that the token came from."""
+
+    url: str
+    token: str = ""
+    token_env: str = ""
+
+
+class HttpExecutor:
+    """One worker; its connections are kept between cells."""
+
+    def __init__(self, name: str, place: Place, reported: Callable[[Report], None] = lambda report: None) -> None:
+        self.name, self.place, self.reported = name, place, reported
+        self.report: Report | None = None
+        self._greeted = False
+        self._client: Any = None
+
+    async def differences(self, facts: Iterable[Fact]) -> tuple[Reason, ...]:
+        """Return which distributions have other versions there; raise WorkerError."""
+        await self._greet()
+        assert self.report is not None
+        there = {normal(name): version for name, version in self.report.distributions.items()}
+        found = []
+        for fact in facts:
+            if fact.kind == "dist" and (version := there.get(normal(fact.name), "")) != fact.digest:
+                text = f"{fact.name} is {version or 'missing'} on {self.name} and {fact.digest or 'missing'} here"
+                found.append(Reason("environment", text, name=fact.name))
+        return tuple(found)
+
+    async def execute(self, dispatch: Dispatch, show: Show, store: Store) -> Away:
+        """Run the cell there; raise WorkerError."""
+        await self._greet()
+        assert self.report is not None
+        if self.report.python != dispatch.python:
+            raise WorkerError(
+                "version",
+                f"worker {self.name} runs Python {self.report.python}, this kernel {dispatch.python}: values do not "
+                "travel between the two\nStart `strata worker` with the Python of this notebook's environment.",
+            )
+        events: asyncio.Queue[dict[str, Any] | BaseException] = asyncio.Queue()
+        reader = asyncio.ensure_future(self._read(dispatch, store, events))
+        interrupted = False
+        try:
+            while True:
+                try:
+                    event = await asyncio.wait_for(events.get(), PATIENCE if interrupted else None)
+                except TimeoutError:
+                    return Away(error=("KeyboardInterrupt", f"{self.name} was told to end the cell", []))
+                except asyncio.CancelledError:
+                    if interrupted:
+                        raise
+                    interrupted = True
+                    await self._interrupt(dispatch.id)
+                    continue
+                if isinstance(event, BaseException):
+                    raise event
+                match event["t"]:
+                    case "show":
+                        show(event["kind"], event["content"])
+                    case "running":
+                        show("state", {"state": "running"})
+                    case "end":
+                        return await self._arrived(msgspec.convert(event, _End), store)
+                    case "died":
+                        raise self._died(event.get("status"))
+        finally:
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await reader
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    # Asking
+
+    def _connection(self) -> Any:
+        if self._client is None:
+            import httpx
+
+            headers = {"Authorization": f"Bearer {self.place.token}"} if self.place.token else {}
+            limits = httpx.Timeout(60.0, connect=CONNECT, read=SILENCE)
+            # Not through a proxy that the environment names: a worker is where its address says.
+            self._client = httpx.AsyncClient(
+                base_url=self.place.url, headers=headers, timeout=limits, trust_env=False, follow_redirects=False
+            )
+        return self._client
+
+    async def _greet(self) -> None:
+        """Ask once what it speaks and what is installed there."""
+        if self._greeted:
+            return
+        health = await self._asked("/health")
+        spoken = health.get("capabilities", {}).get("protocol_versions", [])
+        if PROTOCOL not in spoken:
+            raise WorkerError("version", f"worker {self.name} does not speak {PROTOCOL} but {', '.join(spoken)}")
+        self.report = msgspec.convert(await self._asked("/v2/environment"), Report)
+        self.reported(self.report)
+        self._greeted = True
+
+    async def _asked(self, path: str) -> dict[str, Any]:
+        import httpx
+
+        for delay in (*AGAIN, None):
+            try:
+                response = await self._connection().get(path)
+                break
+            except httpx.TransportError as error:
+                if delay is None:
+                    raise self._unreachable(error) from error
+                await asyncio.sleep(delay)
+        self._check(response.status_code, response.text)
+        with contextlib.suppress(ValueError):
+            found = response.json()
+            if isinstance(found, dict):
+                return found
+        raise WorkerError("version", f"what answers at {self.place.url} is no worker")
+
+    async def _interrupt(self, run: str) -> None:
+        with contextlib.suppress(Exception):  # whatever it says, the wait for its end is bounded
+            await self._connection().delete(f"/v2/executions/{run}", timeout=CONNECT)
+
+    # Reading
+
+    async def _read(self, dispatch: Dispatch, store: Store, events: asyncio.Queue[Any]) -> None:
+        try:
+            body = msgspec.json.encode(dispatch)
+            for attempt in range(2):
+                with contextlib.suppress(_Broken):
+                    async for event in self._run(body, dispatch, store):
+                        events.put_nowait(event)
+                    return
+                if attempt:
+                    raise self._died(None)
+        except Exception as error:  # told to whoever waits for the events
+            events.put_nowait(error)
+
+    async def _run(self, body: bytes, dispatch: Dispatch, store: Store) -> AsyncIterator[dict[str, Any]]:
+        """Yield what the worker tells; nothing was observed while it has not taken the cell."""
+        import httpx
+
+        taken = False
+        delays: list[float | None] = [*AGAIN, None]
+        while True:
+            try:
+                async with self._connection().stream("POST", "/v2/execute", content=body) as response:
+                    if response.status_code == 409:
+                        missing = msgspec.json.decode(await response.aread())["missing"]
+                        await self._send(msgspec.convert(missing, list[Blob]), store)
+                        continue
+                    if response.status_code == 410:
+                        raise self._died(None)
+                    if response.status_code != 200:
+                        self._check(response.status_code, (await response.aread()).decode("utf-8", "replace"))
+                    async for line in response.aiter_lines():
+                        event = json.loads(line)
+                        taken = taken or event["t"] == "accepted"
+                        yield event
+                        if event["t"] in ("end", "died"):
+                            return
+                raise self._died(None)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                delay = delays.pop(0)
+                if delay is None:
+                    raise self._unreachable(error) from error
+                await asyncio.sleep(delay)
+            except httpx.TransportError as error:
+                self._greeted = False
+                if taken:
+                    raise self._died(type(error).__name__) from error
+                raise _Broken from error
+
+    async def _send(self, blobs: list[Blob], store: Store) -> None:
+        for blob in blobs:
+            view = await asyncio.to_thread(store.get, blob)
+            headers = {"Content-Length": str(blob.size)}
+            response = await self._connection().put(
+                f"/v2/blobs/{blob.hash}", content=_pieces(view), headers=headers, timeout=120.0
+            )
+            self._check(response.status_code, response.text)
+
+    async def _arrived(self, end: _End, store: Store) -> Away:
+        """Bring what the run left into the store."""
+        if end.manifest is None:
+            return Away(error=end.error, seconds=end.seconds)
+        for blob in blobs_of_run(end.manifest):
+            if not store.has(blob):
+                await self._fetch(blob, store)
+        return Away(manifest=end.manifest, seconds=end.seconds)
+
+    async def _fetch(self, blob: Blob, store: Store) -> None:
+        import httpx
+
+        chunks: list[bytes | memoryview] = []
+        try:
+            async with self._connection().stream("GET", f"/v2/blobs/{blob.hash}?size={blob.size}") as response:
+                if response.status_code != 200:
+                    self._check(response.status_code, (await response.aread()).decode("utf-8", "replace"))
+                async for chunk in response.aiter_bytes(_CHUNK):
+                    chunks.append(chunk)
+        except httpx.TransportError as error:
+            raise self._died(type(error).__name__) from error
+        try:
+            stored = await asyncio.to_thread(store.put, chunks)
+        except StoreError as error:
+            raise WorkerError("store", f"what {self.name} made cannot be kept here: {error}") from error
+        if stored != blob:
+            raise WorkerError("died", f"what came from {self.name} is not what it said it would be")
+
+    # Refusals
+
+    def _check(self, status: int, text: str) -> None:
+        if status < 300:
+            return
+        said = text[:300]
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            said = str(json.loads(text)["error"])
+        name, variable = self.name, self.place.token_env
+        if status in (401, 403):
+            cure = f"check the variable {variable}" if variable else "name a variable with `token_env` in its config"
+            raise WorkerError("unauthorised", f"worker {name} wants another token\nIts token is wrong: {cure}.")
+        if status == 413:
+            cure = "Pass less to this cell, or raise --max-input-bytes of the worker."
+            raise WorkerError("too large", f"the inputs are too large for worker {name}: {said}\n{cure}")
+        if status in (408, 504):
+            raise WorkerError("timeout", f"worker {name} gave up: {said}\n`# @timeout` sets the limit.")
+        if status == 503:
+            raise WorkerError("unreachable", f"worker {name} takes no cells now: {said}\nTry again when it is back.")
+        raise WorkerError("version", f"worker {name} refused the cell ({status}): {said}")
+
+    def _unreachable(self, error: Exception) -> WorkerError:
+        why = str(error) or type(error).__name__
+        return WorkerError(
+            "unreachable",
+            f"worker {self.name} cannot be reached at {self.place.url}: {why}\n"
+            "Start it (`strata worker`), correct its url in strata.toml, or run the cell here (`# @worker local`).",
+        )
+
+    def _died(self, status: Any) -> WorkerError:
+        if status == "timeout":
+            return WorkerError(
+                "timeout", f"the cell on {self.name} was ended: it was over its time\nRaise `# @timeout`."
+            )
+        how = f" ({status})" if status not in (None, "") else ""
+        return WorkerError(
+            "died",
+            f"worker {self.name} ended before the cell did{how}\n"
+            "Nothing of the run was kept. Run the cell again; if this happens each time, it may need more memory.",
+        )
+
+
+def _pieces(view: memoryview) -> Any:
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in _slices(view):
+            yield piece
+
+    return pieces()
+
+
+def _slices(view: memoryview) -> Iterator[bytes]:
+    for start in range(0, len(view), _CHUNK):
+        yield bytes(view[start : start + _CHUNK])

@@ -1,0 +1,60 @@
+"""What workers said of their environments: kept between sessions, to verify runs of theirs without asking again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from strata_kernel.domain.digest import digest
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a worker said of itself: Python's minor version, and its distributions' versions by name."""
+
+    python: str = ""
+    distributions: dict[str, str] = {}
+
+
+class Reports:
+    """The last report of each worker, by the worker's identity; what cannot be read or written is not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, Report | None] = {}
+
+    def _path(self, identity: str) -> Path:
+        return self._folder / f"{digest('report', identity)[:32]}.json"
+
+    def keep(self, identity: str, report: Report) -> None:
+        """Keep what a worker said."""
+        if self._known.get(identity) == report:
+            return
+        self._known[identity] = report
+        path = self._path(identity)
+        temporary = path.with_suffix(f".{secrets.token_hex(4)}")
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            temporary.write_bytes(msgspec.json.encode(report))
+            os.replace(temporary, path)
+
+    def version(self, identity: str, name: str) -> str | None:
+        """Return the version of a distribution, "" where it is missing, None for a worker that never said."""
+        if identity not in self._known:
+            self._known[identity] = None
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                self._known[identity] = msgspec.json.decode(self._path(identity).read_bytes(), type=Report)
+        report = self._known[identity]
+        if report is None:
+            return None
+        wanted = normal(name)
+        return next((v for n, v in report.distributions.items() if normal(n) == wanted), "")
+
+
+def normal(name: str) -> str:
+    """Return a distribution's name as names are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,396 @@
+"""The worker's HTTP server: who may ask for what, and how a run is told while it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import json
+import logging
+import queue
+import re
+import sys
+import time
+from collections.abc import AsyncGenerator, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tornado.httpserver import HTTPServer
+from tornado.iostream import StreamClosedError
+from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
+
+from strata_kernel import __version__
+from strata_kernel.domain.dispatch import Dispatch
+from strata_kernel.domain.manifest import Blob
+from strata_kernel.errors import StoreError
+from strata_kernel.store import LocalStore
+from strata_kernel.worker.guests import Guest, Guests
+
+log = logging.getLogger("strata.worker")
+
+#: Seconds between signs of life while a cell says nothing, and that a cell has to end after its own limit.
+BEAT, GRACE = 1.0, 20.0
+#: Ids of runs that are remembered, so that none is begun twice.
+REMEMBERED = 10_000
+_CHUNK = 1 << 20
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a worker runs: sizes in bytes, `timeout` in seconds for cells that say nothing."""
+
+    work: Path
+    token: str = ""
+    concurrency: int = 1
+    max_input_bytes: int = 2 << 30
+    memory: int = 0
+    timeout: float = 86400.0
+    python: str = sys.executable
+
+
+class Worker:
+    """One worker: its blobs, its processes, and the runs under way."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        options.work.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.store = LocalStore(options.work / "store")
+        self.guests = Guests(
+            options.work / "guests", options.work / "store", options.concurrency + 1, options.memory, options.python
+        )
+        self.room = asyncio.Semaphore(options.concurrency)
+        self.running: dict[str, Guest | None] = {}
+        self.known: dict[str, None] = {}
+        self.draining = False
+        self.started = time.monotonic()
+
+    def remember(self, run: str) -> bool:
+        """Note the id of a run; False when it was begun before."""
+        if run in self.known:
+            return False
+        self.known[run] = None
+        if len(self.known) > REMEMBERED:
+            del self.known[next(iter(self.known))]
+        return True
+
+    async def drain(self, patience: float) -> None:
+        """Take no more cells, wait for those that run, and end."""
+        self.draining = True
+        deadline = time.monotonic() + patience
+        while self.running and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        for guest in list(self.running.values()):
+            if guest is not None:
+                guest.interrupt()
+        await self.guests.close()
+
+    async def run(self, dispatch: Dispatch) -> AsyncGenerator[bytes, None]:
+        """Run the cell and yield lines of JSON, the last of which tells the end."""
+        self.running[dispatch.id] = None
+        guest: Guest | None = None
+        begun = time.monotonic()
+        status = "died"
+        try:
+            yield _line({"t": "accepted", "id": dispatch.id})
+            waiting = asyncio.ensure_future(self.room.acquire())
+            try:
+                while not (await asyncio.wait([waiting], timeout=BEAT))[0]:
+                    yield _line({"t": "beat", "queued": True})
+            except BaseException:
+                if not waiting.cancel():
+                    self.room.release()
+                raise
+            try:
+                guest = self.running[dispatch.id] = await self.guests.take()
+                await guest.give(msgspec.json.encode(dispatch))
+                limit = dispatch.terms.timeout or self.options.timeout
+                async with contextlib.aclosing(self._told(guest, limit)) as told:
+                    async for line in told:
+                        if line.startswith(b'{"t":"end"'):
+                            status = "ended"
+                        yield line
+            finally:
+                self.room.release()
+        finally:
+            del self.running[dispatch.id]
+            if guest is not None:
+                self.guests.done(guest)
+            seconds = round(time.monotonic() - begun, 3)
+            log.info("run", extra={"fields": {"run": dispatch.id, "status": status, "seconds": seconds}})
+
+    async def _told(self, guest: Guest, limit: float) -> AsyncGenerator[bytes, None]:
+        deadline = time.monotonic() + limit + GRACE
+        events = guest.events()
+        reading = asyncio.ensure_future(anext(events, b""))
+        try:
+            while True:
+                done, _ = await asyncio.wait([reading], timeout=BEAT)
+                if done:
+                    line = reading.result()
+                    if not line:
+                        await asyncio.wait([guest.ended], timeout=BEAT)
+                        yield _line({"t": "died", "status": guest.ended.result() if guest.ended.done() else None})
+                        return
+                    yield line
+                    if line.startswith(b'{"t":"end"'):
+                        return
+                    reading = asyncio.ensure_future(anext(events, b""))
+                elif time.monotonic() > deadline:
+                    yield _line({"t": "died", "status": "timeout"})
+                    return
+                else:
+                    yield _line({"t": "beat"})
+        finally:
+            reading.cancel()
+
+
+def _line(event: dict[str, Any]) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode() + b"\n"
+
+
+class WorkerHandler(RequestHandler):
+    """What all routes share: the token, errors as JSON, and no page."""
+
+    open = False
+
+    def initialize(self, worker: Worker) -> None:
+        """Take the worker."""
+        self.worker = worker
+
+    def prepare(self) -> None:
+        """Refuse who has not the token."""
+        token = self.worker.options.token
+        if self.open or not token:
+            return
+        given = self.request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {token}".encode()):
+            raise HTTPError(401)
+
+    def set_default_headers(self) -> None:
+        """Say nothing of the server."""
+        self.clear_header("Server")
+        self.set_header("Content-Type", "application/json")
+
+    def write_error(self, status_code: int, **failure: Any) -> None:
+        """Answer in JSON; a bug of ours is told in the log alone."""
+        error = failure.get("exc_info", (None, None))[1]
+        reason = (error.log_message if isinstance(error, HTTPError) else None) or self._reason
+        self.finish(json.dumps({"error": str(reason)}))
+
+
+class HealthHandler(WorkerHandler):
+    """`/health`, open to everyone."""
+
+    open = True
+
+    def get(self) -> None:
+        """Say what the worker speaks and how busy it is."""
+        worker = self.worker
+        self.finish({
+            "status": "draining" if worker.draining else "ok",
+            "capabilities": {
+                "protocol_versions": ["v2"],
+                "transform_refs": ["notebook_cell@v1"],
+                "features": {"stream": True, "cancel": True, "blobs": True},
+            },
+            "version": __version__,
+            "uptime_seconds": round(time.monotonic() - worker.started, 3),
+            "active_executions": len(worker.running),
+            "concurrency": worker.options.concurrency,
+        })  # fmt: skip
+
+
+class EnvironmentHandler(WorkerHandler):
+    """`/v2/environment`: what is installed."""
+
+    def get(self) -> None:
+        """List it."""
+        found = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        self.finish({"python": version, "distributions": dict(sorted(found.items()))})
+
+
+@stream_request_body
+class BodyHandler(WorkerHandler):
+    """A route whose body is counted as it comes."""
+
+    def prepare(self) -> None:
+        """Refuse a body that says it is too large."""
+        self.limit = self.worker.options.max_input_bytes
+        self.request.connection.set_max_body_size(self.limit + _CHUNK)
+        self.count, self.chunks = 0, list[bytes]()
+        super().prepare()
+        length = self.request.headers.get("Content-Length", "0")
+        if length.isdecimal() and int(length) > self.limit:
+            raise HTTPError(413, f"more than {self.limit} bytes")
+        if self.worker.draining:
+            raise HTTPError(503, "this worker is being stopped")
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take one more piece."""
+        self.count += len(chunk)
+        if self.count > self.limit:
+            raise HTTPError(413, f"more than {self.limit} bytes")
+        self.take(chunk)
+
+    def take(self, chunk: bytes) -> None:
+        """Keep it."""
+        self.chunks.append(chunk)
+
+
+class BlobHandler(BodyHandler):
+    """`/v2/blobs/HASH`: one piece of content."""
+
+    def initialize(self, worker: Worker) -> None:
+        """Have a place for what comes, also when it never does."""
+        super().initialize(worker)
+        self._pieces: queue.SimpleQueue[bytes | ConnectionError | None] = queue.SimpleQueue()
+        self._stored: asyncio.Future[Blob] | None = None
+
+    def take(self, chunk: bytes) -> None:
+        """Pass it on to the thread that writes."""
+        if self.request.method == "PUT":
+            self._begin()
+            self._pieces.put(chunk)
+
+    def _begin(self) -> None:
+        if self._stored is None:
+            loop = asyncio.get_running_loop()
+            self._stored = loop.run_in_executor(None, self.worker.store.put, self._content())
+
+    def _content(self) -> Iterator[bytes]:
+        while (piece := self._pieces.get()) is not None:
+            if isinstance(piece, ConnectionError):
+                raise piece  # what is half there is not stored
+            yield piece
+
+    def on_connection_close(self) -> None:
+        """Let the thread end when nothing more comes."""
+        self._pieces.put(ConnectionError("the rest of it never came"))
+
+    def on_finish(self) -> None:
+        """Let it end when the body was refused, too."""
+        self._pieces.put(ConnectionError("refused"))
+
+    async def put(self, name: str) -> None:
+        """Store it under its own name, whatever it was called."""
+        self._begin()
+        self._pieces.put(None)
+        assert self._stored is not None
+        try:
+            blob = await self._stored
+        except StoreError as error:
+            raise HTTPError(503, str(error)) from error
+        if blob.hash != name:
+            raise HTTPError(400, "the content is not what its name says")
+        self.set_status(204)
+
+    async def get(self, name: str) -> None:
+        """Return it."""
+        size = self.get_query_argument("size", "")
+        if not re.fullmatch(r"[0-9]{1,15}", size):
+            raise HTTPError(400, "`size` is missing")
+        try:
+            view = await asyncio.to_thread(self.worker.store.get, Blob(name, int(size)))
+        except StoreError as error:
+            raise HTTPError(404, "there is no such blob") from error
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header("Content-Length", size)
+        for start in range(0, len(view), _CHUNK):
+            self.write(bytes(view[start : start + _CHUNK]))
+            await self.flush()
+
+
+class ExecuteHandler(BodyHandler):
+    """`/v2/execute`: run a cell and tell what happens, a line of JSON at a time."""
+
+    async def post(self) -> None:
+        """Run it, unless something is missing."""
+        try:
+            dispatch = msgspec.json.decode(b"".join(self.chunks), type=Dispatch)
+            check(dispatch)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise HTTPError(400, str(error)) from error
+        missing = [b for b in dispatch.blobs() if not self.worker.store.has(b)]
+        if missing:
+            self.set_status(409)
+            self.finish(msgspec.json.encode({"missing": missing}))
+            return
+        if not self.worker.remember(dispatch.id):
+            raise HTTPError(410, "this run was begun before")
+        self.set_header("Content-Type", "application/x-ndjson")
+        try:
+            # Closed at once, so that a cell whose caller is gone does not go on.
+            async with contextlib.aclosing(self.worker.run(dispatch)) as lines:
+                async for line in lines:
+                    self.write(line)
+                    await self.flush()
+        except StreamClosedError:
+            log.info("client gone", extra={"fields": {"run": dispatch.id}})
+
+
+class RunHandler(WorkerHandler):
+    """`/v2/executions/ID`: a run under way."""
+
+    def delete(self, run: str) -> None:
+        """Interrupt it."""
+        if run not in self.worker.running:
+            raise HTTPError(404, "no such run is under way")
+        guest = self.worker.running[run]
+        if guest is not None:
+            guest.interrupt()
+        self.set_status(202)
+
+
+class UnknownHandler(WorkerHandler):
+    """Everything else."""
+
+    def prepare(self) -> None:
+        """Refuse, whatever the method."""
+        super().prepare()
+        raise HTTPError(404, "there is no such route")
+
+
+def check(dispatch: Dispatch) -> None:
+    """Raise ValueError for what no kernel sends."""
+    if not re.fullmatch(r"[0-9a-f]{32}", dispatch.id):
+        raise ValueError("`id` must be 32 hexadecimal digits")
+    places = [*dispatch.state.values(), *(p for made in dispatch.producers for p in made.before.values())]
+    if any(not 0 <= index < len(dispatch.units) for index, _ in places):
+        raise ValueError("a place names no unit")
+    if any(not re.fullmatch(r"[0-9a-f]{64}", blob.hash) or blob.size < 0 for blob in dispatch.blobs()):
+        raise ValueError("a blob has no proper name")
+    if not all(re.fullmatch(r"(\w+/)*\w+(\.[\w-]+)*", path, re.ASCII) for path in dispatch.modules):
+        raise ValueError("a module has no proper path")
+    if not dispatch.folder.startswith("/"):
+        raise ValueError("`folder` must be absolute")
+    if any("\0" in k or "=" in k or not k or "\0" in v for k, v in (*dispatch.environ.items(), *dispatch.terms.env)):
+        raise ValueError("`environ` has a name or value that no environment can hold")
+
+
+def serve(worker: Worker) -> HTTPServer:
+    """Return the server of a worker, which listens to nothing yet."""
+    given = {"worker": worker}
+    routes: list[Any] = [
+        ("/health", HealthHandler, given),
+        ("/v2/environment", EnvironmentHandler, given),
+        ("/v2/blobs/([0-9a-f]{64})", BlobHandler, given),
+        ("/v2/execute", ExecuteHandler, given),
+        ("/v2/executions/([0-9a-f]{32})", RunHandler, given),
+    ]
+    application = Application(
+        routes, default_handler_class=UnknownHandler, default_handler_args=given, log_function=_log_request
+    )
+    return HTTPServer(application, max_header_size=1 << 16, idle_connection_timeout=600)
+
+
+def _log_request(handler: RequestHandler) -> None:
+    request = handler.request
+    fields = {
+        "method": request.method,
+        "path": request.path,
+        "status": handler.get_status(),
+        "ms": round(request.request_time() * 1000, 1),
+    }
+    log.info("request", extra={"fields": fields})

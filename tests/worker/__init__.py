@@ -1,0 +1,1 @@
+"""Workers: cells in other processes, by HTTP."""
