@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import threading
 from typing import Any
@@ -15,6 +16,9 @@ from strata_kernel.kernel import reply as replies
 from strata_kernel.kernel.bridge import Bridge
 from strata_kernel.kernel.interrupt import Interrupts
 from strata_kernel.kernel.looking import LookingKernel
+
+#: A cell that names a worker other than this process, told without the parts that may be at fault.
+_AWAY = re.compile(r"^#\s*@worker\s+(?!local\s*$)\S", re.MULTILINE)
 
 
 class StrataKernel(LookingKernel):
@@ -131,7 +135,13 @@ class StrataKernel(LookingKernel):
     async def _despite(self, error: Exception, code: str, request: dict[str, Any]) -> dict[str, Any]:
         """Run the cell without the cache, if it has not run, and say what is wrong with us."""
         self.log.exception("strata: %s", error)
-        text = f"internal error ({type(error).__name__}: {error}); the cell was run without the cache"
+        what = f"internal error ({type(error).__name__}: {error})"
+        if not self.bridge.host.executed and (_AWAY.search(code) or self.bridge.parts.settings.worker):
+            # What belongs on a worker never runs here, whatever goes wrong.
+            self._decision = replies.not_run(Reason("bug", what))
+            self.count(code, request)
+            return self.fail(type(error).__name__, f"{what}; the cell was not sent to its worker")
+        text = f"{what}; the cell was run without the cache"
         self.bridge.warnings.append("strata: " + text)
         if not self.bridge.host.executed:
             with self.interrupts.released():

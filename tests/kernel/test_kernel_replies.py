@@ -126,3 +126,16 @@ def test_restored_names_are_seen(frontend):
     history = front.request("history_request", hist_access_type="tail", n=3, output=False, raw=True, session=0)
     assert history["history"][-1][2] == "my_func??"
     assert front.request("is_complete_request", code="for i in x:")["status"] == "incomplete"
+
+
+def test_a_fault_of_ours_stops_no_cell_but_sends_none_elsewhere(frontend):
+    front = frontend()
+    assert front.run("get_ipython().kernel.bridge.pipeline.run = None", "a").error is None
+    plain = front.run("print(6 * 7)", "b")
+    assert (plain.status, plain.codes, plain.error) == ("bypass", ["bug"], None)
+    assert "42\n" in plain.text()
+    away = front.run("# @worker gpu\nprint('here')", "c")
+    assert away.error == "TypeError"
+    assert "not sent to its worker" in away.content["evalue"]
+    assert "here" not in away.text()
+    assert "there" in front.run("# @worker local\nprint('there')", "d").text()
