@@ -9,7 +9,8 @@ from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.state import State, advance
 from strata_kernel.engine.journey import Journey
-from strata_kernel.engine.pipeline import NOT_PUBLISHED, Completed, Failed, Outcome
+from strata_kernel.engine.lookup import NOT_PUBLISHED
+from strata_kernel.engine.pipeline import Completed, Failed, Outcome
 from strata_kernel.engine.session import Entry
 
 if TYPE_CHECKING:

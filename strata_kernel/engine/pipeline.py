@@ -20,15 +20,13 @@ from strata_kernel.engine.capture import Capture, Captured, finish
 from strata_kernel.engine.changes import reloadable
 from strata_kernel.engine.journey import Origin
 from strata_kernel.engine.keeping import Options, without_lost, worth_keeping
+from strata_kernel.engine.lookup import NOT_PUBLISHED
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import CellFailed, Declined, StoreError
 from strata_kernel.ports import Executor, Files, Host, Observed, Ran, Store, Values
-
-#: Reasons for which a run is not even recorded: its inputs are not what the key says.
-NOT_PUBLISHED = frozenset({"changed", "tainted"})
 
 
 class Restored(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ from strata_kernel.domain.state import (
     held_apart,
     hidden,
 )
-from strata_kernel.engine.lookup import Hit, Miss, Moment, broken, find, restorable
+from strata_kernel.engine.lookup import NOT_PUBLISHED, Hit, Miss, Moment, broken, find, restorable
 from strata_kernel.engine.passes import named, seed
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Store, World
@@ -214,7 +214,7 @@ class Session:
 
     def _find(self, reading: Reading, reach: Closure, state: State) -> Hit | Miss:
         try:
-            entries = self.store.entries(reading.program)
+            entries = _with_latest(self.entries.get(reading.cell.id), reading, self.store.entries(reading.program))
         except StoreError as error:
             return Miss((Reason("store", str(error)),))
         always = reading.analysis.always + reach.always
@@ -287,6 +287,14 @@ def _fits(manifest: Manifest, state: State) -> bool:
     # One that was only changed still is the one that others use.
     made = [(name, u.lineage) for u in manifest.units if u.lineage == u.version for name in u.names]
     return not held_apart(made, state, (name for u in manifest.units for name in u.names))
+
+
+def _with_latest(last: Entry | None, reading: Reading, entries: list[Manifest]) -> list[Manifest]:
+    """Put the cell's own last run first while it is still on its way to the store."""
+    run = last.manifest if last is not None else None
+    if run is None or run.program != reading.program or any(r.code in NOT_PUBLISHED for r in run.reasons):
+        return entries
+    return entries if any(m.key == run.key for m in entries) else [run, *entries]
 
 
 def _version(state: State, name: str) -> str | None:

@@ -14,8 +14,9 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Dependency, Fact, FileOutput, Manifest, Unit
 from strata_kernel.domain.state import ABSENT, OBSERVED, RESTORABLE, VERDICT, State, advance, closure, hidden
+from strata_kernel.engine.lookup import NOT_PUBLISHED
 from strata_kernel.engine.passes import because, seed
-from strata_kernel.engine.pipeline import NOT_PUBLISHED, Completed, Failed, Outcome, Restored
+from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
 from strata_kernel.engine.session import Entry
 from strata_kernel.errors import StoreError, StrataError
 

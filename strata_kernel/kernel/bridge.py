@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest
-from strata_kernel.engine.pipeline import NOT_PUBLISHED, Completed, Failed, Outcome, Pipeline, Restored
+from strata_kernel.engine.lookup import NOT_PUBLISHED
+from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Pipeline, Restored
 from strata_kernel.engine.session import Entry
 from strata_kernel.errors import LeftOut
 from strata_kernel.kernel import magics

@@ -5,7 +5,7 @@ import pytest
 CELLS = {
     "a": "import pandas as pd\ndf = pd.DataFrame({'x': range(120), 'y': [None, *'ab'] * 40})",
     "b": "df = df.rename(columns={'x': 'z'})\nbig = [2**70, float('nan')]\nlock = __import__('threading').Lock()",
-    "c": "text = 'one'\nfrom matplotlib.figure import Figure\nfig = Figure(figsize=(1, 1))",
+    "c": "text = 'one'\nfrom matplotlib.figure import Figure\nfig = Figure(figsize=(1, 1))\nax = fig.add_subplot()",
     "d": "class Show:\n    def __repr__(self):\n        return 1 / 0\nbad = Show()",
 }
 
