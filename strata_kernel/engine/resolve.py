@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from strata_kernel.domain.manifest import FOLDER, FileOutput, Manifest
+from strata_kernel.domain.manifest import FileOutput, Manifest
 from strata_kernel.domain.state import ABSENT, LAST_RESULT, State, hidden, with_definitions
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
@@ -92,8 +92,6 @@ class Resolver:
             path, digest = name.removeprefix("file:"), slot.version or None
             blob = slot.unit.artifact.stream if slot.unit.artifact else None
             try:
-                if blob is None and digest not in (None, FOLDER):
-                    raise StoreError(f"{path} was not kept")
                 self.files.restore(FileOutput(path, digest, blob), self.store)
                 changed.append(path)
             except StoreError:
