@@ -18,6 +18,8 @@ BUILTIN = frozenset(dir(builtins)) | {"get_ipython", "display", "exit", "quit", 
 AMBIENT = ("proc:", "env:", "effect:")
 #: Hidden units that can be set to any state they had.
 RESTORABLE = ("proc:", "env:", "rng:")
+#: The folder that relative paths and imports start from, where a cell has changed it.
+CURRENT_FOLDER = "proc:cwd"
 #: Hidden units that a run is known to depend on only once it has run.
 OBSERVED = ("rng:",)
 #: Names whose values IPython keeps for the last results; only the last one is modelled.

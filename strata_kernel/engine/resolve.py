@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from strata_kernel.domain.manifest import FileOutput, Manifest
-from strata_kernel.domain.state import ABSENT, LAST_RESULT, State, hidden, with_definitions
+from strata_kernel.domain.state import ABSENT, CURRENT_FOLDER, LAST_RESULT, State, hidden, with_definitions
 from strata_kernel.engine.restore import Placement
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import StoreError
@@ -28,10 +28,12 @@ class Resolver:
         self.host: Host = placement.host
         #: The cells that are being run, outermost first.
         self.running: list[str] = []
+        self._loaded: set[str] = set()
 
     async def bring(self, names: set[str], state: State) -> None:
         """Bring names and all hidden units to their versions in the state, and take away what it has not."""
         wanted = {n for n in names if n in state and not hidden(n)}
+        self._load_modules(state)
         for _ in range(len(self.session.cells) + 2):
             pending = self._pending(wanted, names, state)
             if not pending:
@@ -43,6 +45,26 @@ class Resolver:
         else:
             raise StoreError(f"cannot bring back {', '.join(sorted(pending))}")
         self.placement.clear_to(state)
+
+    def _load_modules(self, state: State) -> None:
+        """Load the user's modules that served cells above a change of the folder had loaded: none is found after it."""
+        slot = state.get(CURRENT_FOLDER)
+        if slot is None:
+            return
+        wanted: list[str] = []
+        for cell in self.session.cells:
+            if cell.id == slot.by:
+                break
+            entry = self.session.entries.get(cell.id)
+            facts = entry.manifest.facts if entry is not None and entry.manifest is not None else ()
+            wanted += [f.name for f in facts if f.kind == "module" and f.name not in self._loaded]
+        if wanted:
+            self.placement.settle_hidden({n: s for n, s in state.items() if n != CURRENT_FOLDER})
+            for name in wanted:
+                if self.session.world.sources_of([name]):
+                    self.host.load_module(name)
+            self._loaded.update(wanted)
+            self.host.note_modules()
 
     async def show_results(self, index: int) -> None:
         """Run the cells above a place whose results were served, for a cell that looks at the record of the session."""

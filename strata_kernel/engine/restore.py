@@ -99,6 +99,8 @@ class Placement:
     def retire(self, replaced: Iterable[tuple[str, str]], keep: Iterable[str]) -> None:
         """Take away what refers to objects of definitions that others now stand for, all but the versions to keep."""
         anew, kept = set(replaced), set(keep)
+        for version in kept if anew else ():
+            self.shelf.pop(version, None)  # what lies there is the object that was replaced
         pending = list(anew)
         while pending:
             definition = pending.pop()
