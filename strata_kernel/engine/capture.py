@@ -43,6 +43,7 @@ class Capture:
     def __init__(self, before: Before, ran: Ran, seen: Observed, host: Host, values: Values) -> None:
         self.before, self.ran, self.seen, self.host, self.values = before, ran, seen, host, values
         self.analysis, self.state = before.reading.analysis, before.state
+        self.left = host.names()
         self.reasons = self._reasons()
         self.reads = self._reads()
         self.key = provenance.key(
@@ -101,13 +102,13 @@ class Capture:
         certain = self.analysis.stores - self.analysis.unsure
         return {
             n: namespace[n]
-            for n in self.host.names()
+            for n in self.left
             if n in certain or n not in before.bound or namespace[n] is not before.bound[n]
         }
 
     def deletes(self) -> tuple[str, ...]:
         """Return the names that stood before and are gone."""
-        here = set(self.host.names())
+        here = set(self.left)
         gone = self.before.present - here
         # A name that stood only virtually is gone when the run could not have left it alone.
         certain = self.analysis.stores - self.analysis.unsure
