@@ -243,7 +243,9 @@ class Frontend:
             m = self.message(self.client.get_iopub_msg, deadline)
             kind, c = m["msg_type"], m["content"]
             if kind == "comm_msg":
-                self.heard(c.get("data", {}))
+                # What an earlier request ran of this cell comes late: its own run shows it anew.
+                if c.get("data", {}).get("id") != cell:
+                    self.heard(c.get("data", {}))
             elif m["parent_header"].get("msg_id") != request["header"]["msg_id"]:
                 continue
             elif kind == "status" and c["execution_state"] == "idle":
