@@ -172,6 +172,18 @@ def test_only_changes_are_told(frontend):
     assert [d["state"] for d in front.quiet(2) if d.get("id") == "c1"][-1] == "failed"
 
 
+def test_a_cell_that_comes_back_is_told_again(frontend):
+    front = frontend()
+    front.document(a="x = 1", b="x + 1")
+    front.quiet(1)
+    front.tell(type="document-patch", revision=2, order=["a"])
+    front.quiet(1)
+    front.tell(
+        type="document-patch", revision=3, cells=[{"id": "b", "kind": "code", "source": "x + 1"}], order=["a", "b"]
+    )
+    assert front.hear(lambda d: d.get("id") == "b")["state"] == "new"
+
+
 def test_control_channel(frontend):
     """Frontends without subshells are answered on the control channel."""
     front = frontend()
