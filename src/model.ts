@@ -31,7 +31,17 @@ export interface ICellFacts {
   readonly progress: Progress | null;
   /** When it began to run, in milliseconds since the epoch; null unless it runs. */
   readonly began: number | null;
+  /** From when, and from which part on, its parts have really run: those that are served come all at once. */
+  readonly pace: IPace | null;
 }
+
+export interface IPace {
+  readonly at: number;
+  readonly done: number;
+}
+
+/** Parts that follow each other so fast, in milliseconds, were served. */
+const AT_ONCE = 50;
 
 /** What the cache did for the cells in their present states. */
 export interface ITally {
@@ -266,7 +276,8 @@ export class NotebookModel implements IDisposable {
       ranAt: status.ranAt ?? null,
       worker: status.worker ?? null,
       progress: status.progress ?? null,
-      began: running ? (before?.began ?? Date.now()) : null
+      began: running ? (before?.began ?? Date.now()) : null,
+      pace: status.progress ? pace(status.progress.done, before?.pace ?? null) : null
     });
     this._cellChanged.emit(status.id);
   }
@@ -310,5 +321,10 @@ export class NotebookModel implements IDisposable {
 
 function unknown(id: string): ICellFacts {
   const none = { hit: null, savedMs: null, runMs: null, ranAt: null, worker: null };
-  return { id, state: 'new', reasons: [], ...none, progress: null, began: null };
+  return { id, state: 'new', reasons: [], ...none, progress: null, began: null, pace: null };
+}
+
+function pace(done: number, before: IPace | null): IPace {
+  const at = Date.now();
+  return before && done >= before.done && at - before.at >= AT_ONCE ? before : { at, done };
 }

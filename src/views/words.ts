@@ -113,11 +113,15 @@ export function badge(facts: ICellFacts, now: number, trans: TranslationBundle):
     case 'servable':
     case 'fresh':
       return number(runMs);
-    case 'running':
-      if (progress?.total) {
-        return `${base} · ${progress.done}/${progress.total}`;
-      }
-      return began !== null && now - began >= 1000 ? number(now - began) : base;
+    case 'running': {
+      const parts = [
+        worker ? trans.__('running on %1', worker) : base,
+        ...(progress?.total ? [`${progress.done}/${progress.total}`] : []),
+        ...(began !== null && now - began >= 1000 ? [duration(now - began)] : []),
+        ...(progress?.total ? remaining(facts, progress.total, now, trans) : [])
+      ];
+      return parts.join(' · ');
+    }
     case 'frozen':
       return ranAt === null ? base : trans.__('frozen since %1', when(ranAt, now));
     case 'dispatching':
@@ -125,6 +129,18 @@ export function badge(facts: ICellFacts, now: number, trans: TranslationBundle):
     default:
       return base;
   }
+}
+
+/** How long the parts that are left take, if they take as long as those that have run. */
+function remaining(
+  { progress, pace }: ICellFacts,
+  total: number,
+  now: number,
+  trans: TranslationBundle
+): string[] {
+  const ran = pace && progress ? progress.done - pace.done : 0;
+  const left = ran > 0 ? ((now - pace!.at) / ran) * (total - progress!.done) : 0;
+  return left >= 1000 ? [trans.__('about %1 left', duration(left))] : [];
 }
 
 /** A reason in words; `place` says where a cell is. */
