@@ -10,6 +10,7 @@ import { reactive } from './plugins/reactive';
 import { runs } from './plugins/runs';
 import { status } from './plugins/status';
 import { variants } from './plugins/variants';
+import { workers } from './plugins/workers';
 import { why } from './plugins/why';
 
 const plugins: JupyterFrontEndPlugin<any>[] = [
@@ -23,7 +24,8 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   kept,
   graph,
   reactive,
-  variants
+  variants,
+  workers
 ];
 
 export default plugins;

@@ -79,6 +79,11 @@ export class NotebookModel implements IDisposable {
     return this._nodes;
   }
 
+  /** The workers that cells may name. */
+  get workers(): readonly string[] {
+    return this._workers;
+  }
+
   get activeChanged(): ISignal<this, boolean> {
     return this._activeChanged;
   }
@@ -231,6 +236,9 @@ export class NotebookModel implements IDisposable {
       case 'cell-outputs':
         this._outputsReceived.emit(message);
         break;
+      case 'workers':
+        this._workers = message.items.map(item => item.name);
+        break;
       case 'diagnostics':
         this._diagnostics.set(message.id, message.items);
         this._cellChanged.emit(message.id);
@@ -313,6 +321,7 @@ export class NotebookModel implements IDisposable {
   private _nodes: Node[] = [];
   private _options: Record<string, unknown> = {};
   private _version = '';
+  private _workers: string[] = [];
   private readonly _activeChanged = new Signal<this, boolean>(this);
   private readonly _cellChanged = new Signal<this, string>(this);
   private readonly _graphChanged = new Signal<this, void>(this);

@@ -59,6 +59,13 @@ describe('words', () => {
     expect(badge(facts({ state: 'running', worker: 'gpu', began: 1000 }), 43_000, trans)).toBe(
       'running on gpu · 42 s'
     );
+    const reasons = [{ code: 'usage', text: '1,204 tokens in, 96 out, 0.0125' }];
+    expect(badge(facts({ state: 'frozen', reasons }), 0, trans)).toMatch(
+      /^frozen · 1.300 tokens · 0\.01[23]$/
+    );
+    expect(badge(facts({ state: 'fresh', worker: 'gpu', runMs: 900 }), 0, trans)).toBe(
+      'ran on gpu · 900 ms'
+    );
     expect(badge(facts({ state: 'dispatching', worker: 'gpu' }), 0, trans)).toBe(
       'dispatching → gpu'
     );

@@ -3,6 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ICellFacts } from '../model';
 import type { Reason } from '../protocol';
 import type { State } from '../tokens';
+import { usage, type IUsage } from '../usage';
 
 /** Return a duration as people say it. */
 export function duration(ms: number): string {
@@ -110,8 +111,11 @@ export function badge(facts: ICellFacts, now: number, trans: TranslationBundle):
   switch (state) {
     case 'served':
       return number(savedMs ?? runMs);
+    case 'fresh': {
+      const where = worker ? trans.__('ran on %1', worker) : base;
+      return runMs === null ? where : `${where} · ${duration(runMs)}`;
+    }
     case 'servable':
-    case 'fresh':
       return number(runMs);
     case 'running': {
       const parts = [
@@ -122,13 +126,23 @@ export function badge(facts: ICellFacts, now: number, trans: TranslationBundle):
       ];
       return parts.join(' · ');
     }
-    case 'frozen':
-      return ranAt === null ? base : trans.__('frozen since %1', when(ranAt, now));
+    case 'frozen': {
+      const since = ranAt === null ? base : trans.__('frozen since %1', when(ranAt, now));
+      return [since, ...spent(usage(facts.reasons), trans)].join(' · ');
+    }
     case 'dispatching':
       return worker ? `${base} → ${worker}` : base;
     default:
       return base;
   }
+}
+
+/** What models took, in a few words. */
+export function spent(took: IUsage | null, trans: TranslationBundle): string[] {
+  return [
+    ...(took ? [trans.__('%1 tokens', took.tokens.toLocaleString())] : []),
+    ...(took?.cost ? [took.cost.toPrecision(2)] : [])
+  ];
 }
 
 /** How long the parts that are left take, if they take as long as those that have run. */

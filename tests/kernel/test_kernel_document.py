@@ -111,6 +111,7 @@ def test_told_while_a_cell_runs(frontend):
     front.use_subshell()
     front.document(**cells)
     assert front.hear("welcome")["protocol"] == 1
+    assert front.hear("workers")["items"] == []
     graph = front.hear("graph")
     assert [c["id"] for c in graph["cells"]] == ["a", "b", "c"]
     front.subshell, mine = None, front.subshell

@@ -18,6 +18,8 @@ test('what is wrong with a directive is underlined and told', async ({ page, tmp
   await pill.click();
   await expect(page.getByRole('region', { name: 'Why' })).toContainText('unknown directive @nmae');
   await shot(page, 'findings-panel');
+  await page.theme.setDarkTheme();
+  await shot(page, 'findings-dark');
   await edit(page, 1, `# @name twice\ny = x * 2`);
   await expect(cell.locator('.strata-Finding')).toHaveCount(0);
   await expect(pill).toHaveCount(0);

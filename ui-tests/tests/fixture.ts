@@ -4,8 +4,8 @@ import { expect, test as base } from '@jupyterlab/galata';
 export { expect };
 
 export const test = base.extend<{ expected: RegExp; quiet: void }>({
-  /** What is no fault of ours: the server says so of itself when a file is not there. */
-  expected: [/^Failed to load resource/, { option: true }],
+  /** What is no fault of ours: a file is not there, or JupyterLab's debugger had asked a kernel that went away. */
+  expected: [/^(Failed to load resource|Could not restore the debugger state)/, { option: true }],
   quiet: [
     async ({ page, expected }, use) => {
       const errors: string[] = [];

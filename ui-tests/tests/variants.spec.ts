@@ -55,6 +55,8 @@ test('variants are switched, added, renamed and removed', async ({ page, tmpPath
   await expect(tab(2, 'oak')).toHaveAttribute('aria-selected', 'true');
   expect(await metadata()).toEqual({ model: 'oak' });
   await shot(page, 'variants-three');
+  await page.theme.setDarkTheme();
+  await shot(page, 'variants-dark');
 
   await strip(2).getByRole('button', { name: 'Remove oak' }).click();
   await dialog.getByRole('button', { name: 'Remove' }).click();
