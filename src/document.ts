@@ -5,6 +5,7 @@ import { Debouncer } from '@lumino/polling';
 import { Signal, type ISignal } from '@lumino/signaling';
 import type { Cell, DocumentPatch } from './protocol';
 import type { IChannel } from './tokens';
+import { active } from './variants';
 
 /** Milliseconds without an edit after which it is told. */
 export const SETTLED = 120;
@@ -35,6 +36,7 @@ export class DocumentFeed implements IDisposable {
   ) {
     this._debouncer = new Debouncer(() => this.flush(), SETTLED);
     _notebook.contentChanged.connect(this._onChanged, this);
+    _notebook.metadataChanged.connect(this._onChanged, this);
     _channel.openChanged.connect(this._onOpen, this);
     this._onOpen();
   }
@@ -55,10 +57,19 @@ export class DocumentFeed implements IDisposable {
     }
     const now = this._read();
     const patch = difference(this._sent, now);
-    if (patch) {
+    const variants = active(this._notebook);
+    const switched = JSON.stringify(variants) !== JSON.stringify(this._variants);
+    if (patch || switched) {
       this._sent = now;
-      this._channel.send({ ...patch, revision: ++this._revision });
-      this._told.emit((patch.cells ?? []).map(cell => cell.id));
+      this._variants = variants;
+      const more = switched ? { variants } : {};
+      this._channel.send({
+        type: 'document-patch',
+        ...patch,
+        ...more,
+        revision: ++this._revision
+      });
+      this._told.emit((patch?.cells ?? []).map(cell => cell.id));
     }
   }
 
@@ -81,8 +92,9 @@ export class DocumentFeed implements IDisposable {
   private _onOpen(): void {
     if (this._channel.isOpen) {
       this._sent = this._read();
-      const cells = [...this._sent.values()];
-      this._channel.send({ type: 'document', revision: ++this._revision, cells });
+      this._variants = active(this._notebook);
+      const [cells, variants] = [[...this._sent.values()], this._variants];
+      this._channel.send({ type: 'document', revision: ++this._revision, cells, variants });
     }
   }
 
@@ -96,5 +108,6 @@ export class DocumentFeed implements IDisposable {
   private _isDisposed = false;
   private _revision = 0;
   private _sent: Kept = new Map();
+  private _variants: Record<string, string> = {};
   private readonly _told = new Signal<this, string[]>(this);
 }

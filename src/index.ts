@@ -1,6 +1,7 @@
 /** The plugins, one capability each. */
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { badges } from './plugins/badges';
+import { findings } from './plugins/findings';
 import { graph } from './plugins/graph';
 import { kept } from './plugins/kept';
 import { notebooks } from './plugins/notebooks';
@@ -8,18 +9,23 @@ import { outputs } from './plugins/outputs';
 import { reactive } from './plugins/reactive';
 import { runs } from './plugins/runs';
 import { status } from './plugins/status';
+import { variants } from './plugins/variants';
+import { workers } from './plugins/workers';
 import { why } from './plugins/why';
 
 const plugins: JupyterFrontEndPlugin<any>[] = [
   notebooks,
   badges,
+  findings,
   outputs,
   runs,
   status,
   why,
   kept,
   graph,
-  reactive
+  reactive,
+  variants,
+  workers
 ];
 
 export default plugins;

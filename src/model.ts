@@ -31,7 +31,17 @@ export interface ICellFacts {
   readonly progress: Progress | null;
   /** When it began to run, in milliseconds since the epoch; null unless it runs. */
   readonly began: number | null;
+  /** From when, and from which part on, its parts have really run: those that are served come all at once. */
+  readonly pace: IPace | null;
 }
+
+export interface IPace {
+  readonly at: number;
+  readonly done: number;
+}
+
+/** Parts that follow each other so fast, in milliseconds, were served. */
+const AT_ONCE = 50;
 
 /** What the cache did for the cells in their present states. */
 export interface ITally {
@@ -67,6 +77,11 @@ export class NotebookModel implements IDisposable {
   /** The code cells in the document's order. */
   get nodes(): readonly Node[] {
     return this._nodes;
+  }
+
+  /** The workers that cells may name. */
+  get workers(): readonly string[] {
+    return this._workers;
   }
 
   get activeChanged(): ISignal<this, boolean> {
@@ -221,6 +236,9 @@ export class NotebookModel implements IDisposable {
       case 'cell-outputs':
         this._outputsReceived.emit(message);
         break;
+      case 'workers':
+        this._workers = message.items.map(item => item.name);
+        break;
       case 'diagnostics':
         this._diagnostics.set(message.id, message.items);
         this._cellChanged.emit(message.id);
@@ -266,7 +284,8 @@ export class NotebookModel implements IDisposable {
       ranAt: status.ranAt ?? null,
       worker: status.worker ?? null,
       progress: status.progress ?? null,
-      began: running ? (before?.began ?? Date.now()) : null
+      began: running ? (before?.began ?? Date.now()) : null,
+      pace: status.progress ? pace(status.progress.done, before?.pace ?? null) : null
     });
     this._cellChanged.emit(status.id);
   }
@@ -302,6 +321,7 @@ export class NotebookModel implements IDisposable {
   private _nodes: Node[] = [];
   private _options: Record<string, unknown> = {};
   private _version = '';
+  private _workers: string[] = [];
   private readonly _activeChanged = new Signal<this, boolean>(this);
   private readonly _cellChanged = new Signal<this, string>(this);
   private readonly _graphChanged = new Signal<this, void>(this);
@@ -310,5 +330,10 @@ export class NotebookModel implements IDisposable {
 
 function unknown(id: string): ICellFacts {
   const none = { hit: null, savedMs: null, runMs: null, ranAt: null, worker: null };
-  return { id, state: 'new', reasons: [], ...none, progress: null, began: null };
+  return { id, state: 'new', reasons: [], ...none, progress: null, began: null, pace: null };
+}
+
+function pace(done: number, before: IPace | null): IPace {
+  const at = Date.now();
+  return before && done >= before.done && at - before.at >= AT_ONCE ? before : { at, done };
 }

@@ -37,6 +37,7 @@ export const UNDER_WAY: ReadonlySet<State> = new Set<State>(['queued', 'running'
 
 export namespace CommandIDs {
   export const runStale = 'strata:run-stale';
+  export const runCell = 'strata:run-cell';
   export const runNeeded = 'strata:run-with-needed';
   export const runDependents = 'strata:run-dependents';
   export const runForced = 'strata:run-forced';
@@ -48,6 +49,8 @@ export namespace CommandIDs {
   export const clearNotebook = 'strata:clear-notebook';
   export const collectStore = 'strata:collect-store';
   export const setReactive = 'strata:set-reactive';
+  export const addVariant = 'strata:add-variant';
+  export const chooseWorker = 'strata:choose-worker';
   export const showWhy = 'strata:show-why';
   export const showGraph = 'strata:show-graph';
   export const openGraph = 'strata:open-graph';

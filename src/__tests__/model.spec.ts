@@ -51,6 +51,23 @@ describe('NotebookModel', () => {
     expect(model.cell('a')!.began).toBeNull();
   });
 
+  it('takes the pace of a loop from the passes that really run', () => {
+    const now = jest.spyOn(Date, 'now').mockReturnValue(1000);
+    const { channel, model } = opened('a');
+    const pass = (at: number, done: number) => {
+      now.mockReturnValue(at);
+      channel.say(status('a', 'running', { progress: { done, total: 40 } }));
+      return model.cell('a')!.pace;
+    };
+    expect(pass(1000, 0)).toEqual({ at: 1000, done: 0 });
+    expect(pass(1010, 30)).toEqual({ at: 1010, done: 30 });
+    expect(pass(2000, 31)).toEqual({ at: 1010, done: 30 });
+    channel.say(status('a', 'fresh'));
+    expect(model.cell('a')!.pace).toBeNull();
+    expect(pass(9000, 0)).toEqual({ at: 9000, done: 0 });
+    now.mockRestore();
+  });
+
   it('shows cells that wait as queued until they run', () => {
     const { channel, model, changed } = opened('a', 'b');
     channel.say(status('a', 'stale'));

@@ -15,6 +15,8 @@ const facts = (more: Partial<ICellFacts>): ICellFacts => ({
   worker: null,
   progress: null,
   began: null,
+  ranAt: null,
+  pace: null,
   ...more
 });
 
@@ -49,6 +51,21 @@ describe('words', () => {
     expect(badge(facts({ state: 'running', began: 1000 }), 4000, trans)).toBe('running · 3.0 s');
     const progress = { done: 2, total: 5 };
     expect(badge(facts({ state: 'running', progress }), 0, trans)).toBe('running · 2/5');
+    const under = { state: 'running', progress, began: 1000 } as const;
+    // One of its parts was served at once, the other took two seconds; three are left.
+    expect(badge(facts({ ...under, pace: { at: 1000, done: 1 } }), 3000, trans)).toBe(
+      'running · 2/5 · 2.0 s · about 6.0 s left'
+    );
+    expect(badge(facts({ state: 'running', worker: 'gpu', began: 1000 }), 43_000, trans)).toBe(
+      'running on gpu · 42 s'
+    );
+    const reasons = [{ code: 'usage', text: '1,204 tokens in, 96 out, 0.0125' }];
+    expect(badge(facts({ state: 'frozen', reasons }), 0, trans)).toMatch(
+      /^frozen · 1.300 tokens · 0\.01[23]$/
+    );
+    expect(badge(facts({ state: 'fresh', worker: 'gpu', runMs: 900 }), 0, trans)).toBe(
+      'ran on gpu · 900 ms'
+    );
     expect(badge(facts({ state: 'dispatching', worker: 'gpu' }), 0, trans)).toBe(
       'dispatching → gpu'
     );

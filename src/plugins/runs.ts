@@ -168,6 +168,7 @@ function addCommands(
     caption: trans.__('Run the cells that are stale, and only those'),
     icon: runStaleIcon
   });
+  add(CommandIDs.runCell, trans.__('Run Cell'), (b, id) => runs.run(b, [id]));
   add(CommandIDs.runNeeded, trans.__('Run Cell and What It Needs'), (b, id) => runs.needed(b, id));
   add(CommandIDs.runDependents, trans.__('Run Cell and What Depends on It'), (b, id) =>
     runs.dependents(b, id)
@@ -219,6 +220,7 @@ export const runs: JupyterFrontEndPlugin<void> = {
     const ids = [
       CommandIDs.runStale,
       CommandIDs.planFirst,
+      CommandIDs.runCell,
       CommandIDs.runNeeded,
       CommandIDs.runDependents,
       CommandIDs.runForced,

@@ -9,8 +9,9 @@ import type { ITally, NotebookModel } from '../model';
 import { IRegistry, type Registry } from '../registry';
 import type { IStore } from '../rest';
 import { CommandIDs, PACKAGE } from '../tokens';
+import { usage, type IUsage } from '../usage';
 import { strataIcon } from '../views/icons';
-import { bytes, duration } from '../views/words';
+import { bytes, duration, spent } from '../views/words';
 
 const COLLECT = 'collect';
 
@@ -28,6 +29,13 @@ class Current extends VDomModel {
 
   get tally(): ITally | null {
     return this._model?.isActive ? this._model.tally() : null;
+  }
+
+  /** What the answers of models in this notebook took. */
+  get usage(): IUsage | null {
+    const model = this._model;
+    const cells = model?.nodes.map(node => model.cell(node.id)) ?? [];
+    return usage(cells.flatMap(cell => cell?.reasons ?? []));
   }
 
   private _onCurrent(): void {
@@ -50,12 +58,13 @@ class Current extends VDomModel {
 }
 
 /** Say in one line what the cache did, or will do. */
-export function line(tally: ITally, trans: TranslationBundle): string {
+export function line(tally: ITally, took: IUsage | null, trans: TranslationBundle): string {
   const saved = tally.savedMs >= 1 ? trans.__(' · %1 saved', duration(tally.savedMs)) : '';
+  const more = spent(took, trans);
   if (tally.served === 0 && tally.servable > 0) {
-    return trans.__('%1 of %2 will be served', tally.servable, tally.total);
+    return [trans.__('%1 of %2 will be served', tally.servable, tally.total), ...more].join(' · ');
   }
-  return trans.__('%1 of %2 served%3', tally.served, tally.total, saved);
+  return [trans.__('%1 of %2 served%3', tally.served, tally.total, saved), ...more].join(' · ');
 }
 
 class StatusItem extends VDomRenderer<Current> {
@@ -73,7 +82,7 @@ class StatusItem extends VDomRenderer<Current> {
     if (!tally) {
       return null;
     }
-    const text = line(tally, this._trans);
+    const text = line(tally, this.model?.usage ?? null, this._trans);
     return (
       <button
         className="strata-Status"

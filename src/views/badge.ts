@@ -3,6 +3,7 @@ import type { CodeCell } from '@jupyterlab/cells';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDisposable } from '@lumino/disposable';
 import type { NotebookModel } from '../model';
+import type { Diagnostic } from '../protocol';
 import { STALE, type State } from '../tokens';
 import { drawing } from './icons';
 import { badge, reason, sentence } from './words';
@@ -29,6 +30,8 @@ export class Badge implements IDisposable {
     this._icon.setAttribute('aria-hidden', 'true');
     this._text.className = 'strata-Badge-text';
     this._node.append(this._icon, this._text);
+    this._row.className = 'strata-Badges';
+    this._row.append(this._node);
     this._node.addEventListener('click', () => _options.onClick(_options.cell));
     // A press must not take the focus out of an editor that is being typed in.
     this._node.addEventListener('mousedown', event => event.preventDefault());
@@ -43,7 +46,7 @@ export class Badge implements IDisposable {
     const { cell } = _options;
     void cell.ready.then(() => {
       if (!this._isDisposed) {
-        cell.node.querySelector('.jp-Cell-inputWrapper')?.append(this._node);
+        cell.node.querySelector('.jp-Cell-inputWrapper')?.append(this._row);
         this.update();
       }
     });
@@ -76,7 +79,7 @@ export class Badge implements IDisposable {
       this._node.dataset.state = facts.state;
       this._icon.replaceChildren(drawing(facts.state));
     }
-    this._node.classList.toggle('strata-mod-findings', model.diagnostics(facts.id).length > 0);
+    this._showFindings(model.diagnostics(facts.id));
     this._text.textContent = text;
     this._node.setAttribute('aria-label', trans.__('Strata: %1. Show why.', text));
     if (this._node.title) {
@@ -87,7 +90,7 @@ export class Badge implements IDisposable {
   dispose(): void {
     this._isDisposed = true;
     this._tick(null);
-    this._node.remove();
+    this._row.remove();
   }
 
   /** Say in words, to the pointer and to screen readers, what the state means and why it is so. */
@@ -97,11 +100,33 @@ export class Badge implements IDisposable {
     if (facts) {
       const words = [
         sentence(facts, trans),
-        ...facts.reasons.map(item => reason(item, facts.id, place)),
-        ...model.diagnostics(facts.id).map(item => item.message)
+        ...facts.reasons.map(item => reason(item, facts.id, place))
       ];
       this._node.title = [...new Set(words)].join('\n');
     }
+  }
+
+  /** A pill beside the badge, there only while something is wrong with what the cell says. */
+  private _showFindings(items: readonly Diagnostic[]): void {
+    if (items.length === 0) {
+      this._pill?.remove();
+      this._pill = null;
+      return;
+    }
+    if (!this._pill) {
+      const pill = (this._pill = document.createElement('button'));
+      pill.type = 'button';
+      pill.className = 'strata-Pill';
+      pill.addEventListener('click', () => this._options.onClick(this._options.cell));
+      pill.addEventListener('mousedown', event => event.preventDefault());
+      this._row.prepend(pill);
+    }
+    const texts = items.map(item => item.message);
+    const severity = worst(items);
+    this._pill.dataset.severity = severity;
+    this._pill.textContent = `${severity === 'info' ? 'i' : '!'} ${items.length}`;
+    this._pill.title = texts.join('\n');
+    this._pill.setAttribute('aria-label', this._options.trans.__('Strata: %1', texts.join('; ')));
   }
 
   /** The clock runs only while the cell does. */
@@ -117,7 +142,15 @@ export class Badge implements IDisposable {
   private readonly _icon = document.createElement('span');
   private _isDisposed = false;
   private readonly _node = document.createElement('button');
+  private _pill: HTMLButtonElement | null = null;
+  private readonly _row = document.createElement('div');
   private _state: State | null = null;
   private readonly _text = document.createElement('span');
   private _timer = 0;
+}
+
+/** Return the gravest severity of some findings. */
+function worst(items: readonly Diagnostic[]): NonNullable<Diagnostic['severity']> {
+  const found = items.map(item => item.severity ?? 'warning');
+  return found.includes('error') ? 'error' : found.includes('warning') ? 'warning' : 'info';
 }

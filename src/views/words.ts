@@ -3,6 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ICellFacts } from '../model';
 import type { Reason } from '../protocol';
 import type { State } from '../tokens';
+import { usage, type IUsage } from '../usage';
 
 /** Return a duration as people say it. */
 export function duration(ms: number): string {
@@ -110,21 +111,50 @@ export function badge(facts: ICellFacts, now: number, trans: TranslationBundle):
   switch (state) {
     case 'served':
       return number(savedMs ?? runMs);
+    case 'fresh': {
+      const where = worker ? trans.__('ran on %1', worker) : base;
+      return runMs === null ? where : `${where} · ${duration(runMs)}`;
+    }
     case 'servable':
-    case 'fresh':
       return number(runMs);
-    case 'running':
-      if (progress?.total) {
-        return `${base} · ${progress.done}/${progress.total}`;
-      }
-      return began !== null && now - began >= 1000 ? number(now - began) : base;
-    case 'frozen':
-      return ranAt === null ? base : trans.__('frozen since %1', when(ranAt, now));
+    case 'running': {
+      const parts = [
+        worker ? trans.__('running on %1', worker) : base,
+        ...(progress?.total ? [`${progress.done}/${progress.total}`] : []),
+        ...(began !== null && now - began >= 1000 ? [duration(now - began)] : []),
+        ...(progress?.total ? remaining(facts, progress.total, now, trans) : [])
+      ];
+      return parts.join(' · ');
+    }
+    case 'frozen': {
+      const since = ranAt === null ? base : trans.__('frozen since %1', when(ranAt, now));
+      return [since, ...spent(usage(facts.reasons), trans)].join(' · ');
+    }
     case 'dispatching':
       return worker ? `${base} → ${worker}` : base;
     default:
       return base;
   }
+}
+
+/** What models took, in a few words. */
+export function spent(took: IUsage | null, trans: TranslationBundle): string[] {
+  return [
+    ...(took ? [trans.__('%1 tokens', took.tokens.toLocaleString())] : []),
+    ...(took?.cost ? [took.cost.toPrecision(2)] : [])
+  ];
+}
+
+/** How long the parts that are left take, if they take as long as those that have run. */
+function remaining(
+  { progress, pace }: ICellFacts,
+  total: number,
+  now: number,
+  trans: TranslationBundle
+): string[] {
+  const ran = pace && progress ? progress.done - pace.done : 0;
+  const left = ran > 0 ? ((now - pace!.at) / ran) * (total - progress!.done) : 0;
+  return left >= 1000 ? [trans.__('about %1 left', duration(left))] : [];
 }
 
 /** A reason in words; `place` says where a cell is. */

@@ -14,6 +14,8 @@ from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
 from strata_kernel.engine.session import Entry
 from strata_kernel.protocol import Node, State, Step
 
+#: Tells what an answer of a model took.
+USAGE = "usage"
 FROZEN = frozenset({"clock", "entropy", "network", "random"})
 
 
@@ -28,7 +30,7 @@ def state(entry: Entry, last: Outcome | None) -> tuple[State, tuple[Reason, ...]
     current = last is not None and not isinstance(last, Failed) and last.manifest.key == entry.manifest.key
     reasons = tuple(r for r in entry.manifest.reasons if r.code in FROZEN)
     if reasons:
-        return "frozen", reasons
+        return "frozen", (*reasons, *(r for r in entry.manifest.reasons if r.code == USAGE))
     if not current:
         return "servable", ()
     return ("served" if isinstance(last, Restored) else "fresh"), entry.manifest.reasons

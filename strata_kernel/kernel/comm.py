@@ -48,6 +48,7 @@ class Frontends(Follower):
                 if message.batches:
                     self.batches.add(comm.comm_id)
                 self._post(comm, protocol.Welcome(version=__version__, options=self._options()))
+                self._post(comm, self._workers())
                 self.changed()
             case protocol.Document() as message:
                 self.bridge.order.tell(message.cells)
@@ -81,6 +82,10 @@ class Frontends(Follower):
     def _revise(self, revision: int) -> None:
         self.revision = revision
         self.revised()
+
+    def _workers(self) -> protocol.Workers:
+        declared = self.bridge.parts.settings.workers
+        return protocol.Workers(items=[protocol.WorkerItem(name=w.name, state=w.backend) for w in declared])
 
     def _options(self) -> dict[str, Any]:
         options = self.bridge.pipeline.options

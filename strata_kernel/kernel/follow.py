@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import threading
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +23,8 @@ if TYPE_CHECKING:
     from strata_kernel.kernel.bridge import Bridge
 
 #: What changed within so many seconds is told at once: the state of the whole document while cells run one after
-#: another, or after an edit, which the frontend has let settle already; and the state of one cell.
+#: another, and the state of one cell. After an edit nothing waits: the frontend has let it settle already.
 QUIET = 0.05
-EDITED = 0.005
 SOON = 0.01
 
 
@@ -49,7 +47,7 @@ class Follower:
         self._stored: set[str] = set()
         self._saves = True
         self._words: collections.deque[protocol.CellStatus | str] = collections.deque()
-        self._woken = threading.Event()
+        self._woken, self._pressing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
     def follow(self, comm: Any) -> None:
@@ -121,6 +119,7 @@ class Follower:
     def revised(self) -> None:
         """Tell the same at once: somebody has edited the document and looks at it."""
         if self.comms:
+            self._pressing.set()
             self._put("revised")
 
     def close(self) -> None:
@@ -145,7 +144,8 @@ class Follower:
                 self._guarded()
                 continue
             # What a cell is for less than a moment nobody sees, and telling it would hold up the cell.
-            time.sleep(SOON)
+            self._pressing.wait(SOON)
+            self._pressing.clear()
             self.bridge.pause(SOON)
             self._woken.clear()
             held: dict[str, protocol.CellStatus] = {}
@@ -157,7 +157,7 @@ class Follower:
                     held.pop(word.id, None)
                     held[word.id] = word
                 else:
-                    due = EDITED if word == "revised" else QUIET
+                    due = 0 if word == "revised" or due == 0 else QUIET
             self._tell(held.values())
 
     def _guarded(self) -> None:
@@ -174,6 +174,10 @@ class Follower:
         graph = protocol.encode(protocol.Graph(revision=revision, cells=self.bridge.view.graph(entries)))
         if graph != self._graph:
             self._graph = graph
+            here = {e.reading.cell.id for e in entries}
+            with self._lock:
+                # A frontend forgets what leaves the graph, so all is told again when it comes back.
+                self._sent = {told: data for told, data in self._sent.items() if told[1] in here}
             self.send(graph)
         current = set(self.bridge.host.running)
         unsettled = {status.id for status in list(self._saving.values())}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ipykernel.ipkernel import IPythonKernel
 
+from strata_kernel.domain.completion import complete
+from strata_kernel.domain.directives import parse
 from strata_kernel.kernel import reply as replies
 from strata_kernel.kernel.interrupt import Interrupts
 from strata_kernel.kernel.outputs import as_notebook
@@ -110,12 +112,26 @@ class LookingKernel(IPythonKernel):
     def do_complete(self, code: str, cursor_pos: int | None) -> Any:
         """Complete with what the code looks into restored first, and offer names that are not restored yet."""
         cursor = len(code) if cursor_pos is None else cursor_pos
+        if (found := complete(code, cursor, self._directed())) is not None:
+            return replies.completed(*found, cursor)
         self.bridge.load(_LOOKED_INTO.findall(code))
         reply = super().do_complete(code, cursor_pos)
         token = _TOKEN.search(code, 0, cursor)
         if token is not None and isinstance(reply, dict):
             replies.offer(reply, self.bridge.virtual(token.group()), token.start(), cursor)
         return reply
+
+    def _directed(self) -> dict[str, set[str]]:
+        """Return the names that directives may take from the settings and the notebook."""
+        settings, order = self.bridge.parts.settings, self.bridge.order
+        with order.lock:
+            heads = [parse(cell.source) for cell in order.cells]
+        return {
+            "worker": {worker.name for worker in settings.workers},
+            "sql": set(settings.connections),
+            "after": {head.name for head in heads if head.name},
+            "variant": {head.variant[0] for head in heads if head.variant},
+        }
 
     def do_inspect(self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()) -> Any:
         """Inspect with the names that the code mentions restored first."""

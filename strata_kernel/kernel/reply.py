@@ -84,6 +84,13 @@ def explain(error: StrataError, failure: Failure | None, read: Callable[[Cell], 
     return str(error), []
 
 
+def completed(matches: list[str], start: int, end: int) -> dict[str, Any]:
+    """Return a completion reply with these matches and no others."""
+    types = [{"start": start, "end": end, "text": m, "type": "keyword", "signature": ""} for m in matches]
+    metadata = {"_jupyter_types_experimental": types}
+    return {"status": "ok", "matches": matches, "cursor_start": start, "cursor_end": end, "metadata": metadata}
+
+
 def offer(reply: dict[str, Any], names: list[str], start: int, end: int) -> None:
     """Add names to a completion reply whose token spans start to end."""
     matches = reply.get("matches")

@@ -111,6 +111,7 @@ def test_told_while_a_cell_runs(frontend):
     front.use_subshell()
     front.document(**cells)
     assert front.hear("welcome")["protocol"] == 1
+    assert front.hear("workers")["items"] == []
     graph = front.hear("graph")
     assert [c["id"] for c in graph["cells"]] == ["a", "b", "c"]
     front.subshell, mine = None, front.subshell
@@ -170,6 +171,18 @@ def test_only_changes_are_told(frontend):
     assert states[-1] == "fresh"
     front.run("1 / 0", "c1")
     assert [d["state"] for d in front.quiet(2) if d.get("id") == "c1"][-1] == "failed"
+
+
+def test_a_cell_that_comes_back_is_told_again(frontend):
+    front = frontend()
+    front.document(a="x = 1", b="x + 1")
+    front.quiet(1)
+    front.tell(type="document-patch", revision=2, order=["a"])
+    front.quiet(1)
+    front.tell(
+        type="document-patch", revision=3, cells=[{"id": "b", "kind": "code", "source": "x + 1"}], order=["a", "b"]
+    )
+    assert front.hear(lambda d: d.get("id") == "b")["state"] == "new"
 
 
 def test_control_channel(frontend):

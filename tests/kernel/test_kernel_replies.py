@@ -88,6 +88,15 @@ def test_ask(frontend):
     assert front.run(cells["c"], "c").text() == "6\n"
 
 
+def test_directives_are_completed_with_the_names_of_the_notebook(frontend):
+    front = frontend()
+    front.run("# @name load\nx = 1", "a")
+    code = "# @after lo\ny = x"
+    found = front.request("complete_request", code=code, cursor_pos=11)
+    assert (found["matches"], found["cursor_start"], found["cursor_end"]) == (["load"], 9, 11)
+    assert front.request("complete_request", code="# @wor", cursor_pos=6)["matches"] == ["worker"]
+
+
 def test_restored_names_are_seen(frontend):
     front = frontend()
     cells = {

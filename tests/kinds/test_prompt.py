@@ -234,6 +234,14 @@ def test_an_answer_streams_and_an_interrupt_ends_it(kernel, model):
     assert time.monotonic() - start < 20
 
 
+def test_frontends_are_told_what_an_answer_took(kernel, model):
+    model.answers = ["Yes."]
+    play(kernel, a="%%prompt said\nReally?")
+    told = kernel.hear(lambda d: d.get("id") == "a" and d.get("state") == "frozen")
+    assert {"network", "usage"} == {r["code"] for r in told["reasons"]}
+    assert "100 tokens in, 10 out, 0.1" in [r["text"] for r in told["reasons"]]
+
+
 def test_a_limit_on_costs(frontend, model, tmp_path):
     toml = f'[ai]\nmodel = "m"\nbase_url = "{model.address}"\nprice_in = 10000\nmax_cost = 1.5\n'
     (tmp_path / "strata.toml").write_text(toml)

@@ -1,7 +1,20 @@
-import { expect, test } from '@jupyterlab/galata';
+import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
+import { expect, test } from './fixture';
 import { badge, command, edit, open, states, unique } from './notebook';
 
-const OURS = ['.strata-Badge', '.strata-Why', '.strata-Graph', '.strata-Status', '.strata-Plan'];
+const OURS = ['.strata-Badge', '.strata-Why', '.strata-Graph', '.strata-Status', '.strata-Plan', '.strata-Summary'];
+
+/** Return what axe finds in those of our parts that are there. */
+async function serious(page: IJupyterLabPageFixture): Promise<string[]> {
+  await page.addScriptTag({ path: require.resolve('axe-core/axe.min.js') });
+  return page.evaluate(async ours => {
+    const there = ours.filter(selector => document.querySelector(selector));
+    const { violations } = await (window as any).axe.run({ include: there.map(item => [item]) });
+    return violations
+      .filter((found: any) => ['serious', 'critical'].includes(found.impact))
+      .map((found: any) => `${found.id}: ${found.nodes.map((node: any) => node.html).join()}`);
+  }, OURS);
+}
 
 test('axe finds nothing serious in what is ours', async ({ page, tmpPath }) => {
   const tag = unique('axe');
@@ -11,23 +24,36 @@ test('axe finds nothing serious in what is ours', async ({ page, tmpPath }) => {
   await states(page, 'fresh', 'fresh');
   await edit(page, 0, `a = [2, "${tag}"][0]`);
   await states(page, 'edited', 'stale');
-  await page.addScriptTag({ path: require.resolve('axe-core/axe.min.js') });
-  const serious = () =>
-    page.evaluate(async ours => {
-      const there = ours.filter(selector => document.querySelector(selector));
-      const { violations } = await (window as any).axe.run({ include: there.map(item => [item]) });
-      return violations
-        .filter((found: any) => ['serious', 'critical'].includes(found.impact))
-        .map((found: any) => `${found.id}: ${found.nodes.map((node: any) => node.html).join()}`);
-    }, OURS);
   await badge(page, 1).click();
   await expect(page.locator('.strata-Why-header')).toBeVisible();
-  expect(await serious()).toEqual([]);
+  expect(await serious(page)).toEqual([]);
   await command(page, 'strata:show-graph');
   await expect(page.locator('.strata-Graph-node')).toHaveCount(2);
-  expect(await serious()).toEqual([]);
+  expect(await serious(page)).toEqual([]);
   void command(page, 'strata:plan-run');
   await expect(page.getByRole('dialog')).toContainText('2 to run');
-  expect(await serious()).toEqual([]);
+  expect(await serious(page)).toEqual([]);
   await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.locator('.strata-Status').click();
+  await expect(page.getByRole('dialog')).toContainText('Size');
+  expect(await serious(page)).toEqual([]);
+  await page.getByRole('button', { name: 'Ok' }).click();
+});
+
+test('axe finds nothing serious in what is shown of values', async ({ page, tmpPath }) => {
+  const tag = unique('axe-values');
+  await open(page, `${tmpPath}/values.ipynb`, [
+    `import pandas as pd\ndf = pd.DataFrame({"place": ["${tag}"] * 120, "value": range(120)})\nnote = "${tag}"`
+  ]);
+  await states(page, 'new');
+  await command(page, 'strata:run-stale');
+  await states(page, 'fresh');
+  await badge(page, 0).click();
+  const panel = page.getByRole('region', { name: 'Why' });
+  await panel.getByRole('button', { name: 'df', exact: true }).click();
+  await expect(panel.getByText('1–50 of 120')).toBeVisible();
+  expect(await serious(page)).toEqual([]);
+  await panel.getByRole('button', { name: 'note', exact: true }).click();
+  await expect(panel.getByText(`'${tag}'`)).toBeVisible();
+  expect(await serious(page)).toEqual([]);
 });

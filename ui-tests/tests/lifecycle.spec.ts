@@ -1,4 +1,4 @@
-import { expect, test } from '@jupyterlab/galata';
+import { expect, test } from './fixture';
 import { badge, command, edit, open, reopen, shot, shut, states, unique } from './notebook';
 
 const cells = (tag: string) => [

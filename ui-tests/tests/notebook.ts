@@ -44,10 +44,12 @@ export async function reopen(page: IJupyterLabPageFixture, path: string): Promis
 
 /** Wait until the kernel has nothing to do. */
 export async function idle(page: IJupyterLabPageFixture): Promise<void> {
-  await page.waitForFunction(() => {
+  const is = () => {
     const panel = (window as any).jupyterapp.shell.currentWidget;
     return panel?.context?.isReady && panel.sessionContext?.session?.kernel?.status === 'idle';
-  });
+  };
+  // A kernel that starts on a busy machine takes its time.
+  await page.waitForFunction(is, undefined, { timeout: 60_000 });
 }
 
 /** The badge of a cell by its place. */
@@ -110,17 +112,4 @@ export async function shot(page: IJupyterLabPageFixture, name: string): Promise<
   if (process.env.STRATA_SHOTS) {
     await page.screenshot({ path: `${process.env.STRATA_SHOTS}/${name}.png` });
   }
-}
-
-/** Listen to the browser's console; return what it has said that is an error. */
-export function quietly(page: IJupyterLabPageFixture): () => string[] {
-  const errors: string[] = [];
-  page.on('console', message => {
-    // The server says of itself when a file is not there.
-    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
-      errors.push(message.text());
-    }
-  });
-  page.on('pageerror', error => errors.push(String(error)));
-  return () => errors;
 }

@@ -1,4 +1,4 @@
-import { expect, test } from '@jupyterlab/galata';
+import { expect, test } from './fixture';
 import { unique } from './notebook';
 
 test.use({ autoGoto: false });

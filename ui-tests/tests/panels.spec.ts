@@ -1,4 +1,4 @@
-import { expect, test } from '@jupyterlab/galata';
+import { expect, test } from './fixture';
 import { badge, command, edit, open, shot, states, unique } from './notebook';
 
 const cells = (tag: string) => [

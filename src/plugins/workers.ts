@@ -1,0 +1,63 @@
+/** The worker of a cell: chosen from those that are declared, and written as a directive. */
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette, InputDialog } from '@jupyterlab/apputils';
+import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+import { directive, withDirective } from '../directives';
+import { IRegistry, type IBench, type Registry } from '../registry';
+import { CommandIDs, PACKAGE } from '../tokens';
+
+/** Ask where a cell runs, and write it at its head. */
+async function choose({ model, panel }: IBench, id: string, trans: TranslationBundle) {
+  const cell = panel.content.widgets.find(widget => widget.model.id === id);
+  if (!cell) {
+    return;
+  }
+  const { sharedModel } = cell.model;
+  const unnamed = trans.__('What the settings say');
+  const now = directive(sharedModel.getSource(), 'worker');
+  const items = [unnamed, 'local', ...model.workers.filter(name => name !== 'local')];
+  const { button, value } = await InputDialog.getItem({
+    title: trans.__('Where does this cell run?'),
+    items,
+    current: Math.max(items.indexOf(now ?? unnamed), 0),
+    okLabel: trans.__('Choose')
+  });
+  if (button.accept && value !== null) {
+    const source = sharedModel.getSource();
+    sharedModel.setSource(withDirective(source, 'worker', value === unnamed ? null : value));
+  }
+}
+
+export const workers: JupyterFrontEndPlugin<void> = {
+  id: `${PACKAGE}:workers`,
+  description: 'Chooses the worker of a cell.',
+  autoStart: true,
+  requires: [IRegistry],
+  optional: [ITranslator, ICommandPalette],
+  activate: (
+    app: JupyterFrontEnd,
+    registry: Registry,
+    translator: ITranslator | null,
+    palette: ICommandPalette | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load(PACKAGE);
+    const available = () => registry.current !== null;
+    app.commands.addCommand(CommandIDs.chooseWorker, {
+      label: trans.__('Choose Worker of Cell…'),
+      caption: trans.__('Choose the machine that runs the cell'),
+      isEnabled: available,
+      isVisible: available,
+      describedBy: { args: { type: 'object', properties: {} } },
+      execute: async () => {
+        const [bench, id] = [registry.current, registry.currentCell];
+        if (bench && id) {
+          await choose(bench, id, trans);
+        }
+      }
+    });
+    palette?.addItem({ command: CommandIDs.chooseWorker, category: 'Strata' });
+    registry.currentChanged.connect(() =>
+      app.commands.notifyCommandChanged(CommandIDs.chooseWorker)
+    );
+  }
+};
