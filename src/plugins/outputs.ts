@@ -14,6 +14,9 @@ function fill(notebook: INotebookModel, message: CellOutputs): void {
   for (const cell of notebook.cells) {
     if (cell.id === message.id && cell.type === 'code') {
       const code = cell as ICodeCellModel;
+      if (code.executionState === 'running') {
+        return; // its own run was asked for, and shows it anew
+      }
       // As if the user had run it: it is their kernel that did.
       code.trusted = true;
       code.outputs.fromJSON(message.outputs as unknown as IOutput[]);
