@@ -25,18 +25,18 @@ class Outside:
     """Another program that writes to the database."""
 
     def __init__(self, engine, folder, port=None):
-        self.engine, self.folder, self.port = engine, folder, port
+        self.engine, self.folder, self.port, self.file = engine, folder, port, "shop.db"
 
     def declared(self):
         if self.engine == "postgresql":
             return f'driver = "postgresql"\nhost = "127.0.0.1"\nport = {self.port}\ndbname = "shop"\nuser = "reader"'
-        return f'driver = "{self.engine}"\npath = "shop.db"'
+        return f'driver = "{self.engine}"\npath = "{self.file}"'
 
     def open(self):
         if self.engine == "sqlite":
-            return sqlite3.connect(self.folder / "shop.db", isolation_level=None)
+            return sqlite3.connect(self.folder / self.file, isolation_level=None)
         if self.engine == "duckdb":
-            return duckdb.connect(str(self.folder / "shop.db"))
+            return duckdb.connect(str(self.folder / self.file))
         return psycopg.connect(host="127.0.0.1", port=self.port, dbname="shop", user="reader", autocommit=True)
 
     def execute(self, *statements):
