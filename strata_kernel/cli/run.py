@@ -29,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kernel", metavar="NAME", help="use this kernel instead of the notebook's")
     parser.add_argument("--cell", metavar="ID", nargs="+", action="extend", help="run no further than these cells")
     parser.add_argument("--variant", metavar="GROUP=NAME", action="append", type=_pair, help="let this variant stand")
+    parser.add_argument("--sweep", action="store_true", help="run all variants of every group side by side")
     parser.add_argument("--max-cost", metavar="SUM", type=float, help="call no model any more once so much is spent")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--output", metavar="PATH", type=Path, help="write the notebook with its outputs to this file")
@@ -59,7 +60,7 @@ def execute(options: argparse.Namespace) -> int:
     printer: Printer = JsonPrinter() if options.format == "json" else HumanPrinter(options.quiet)
     failed = False
     wrong: list[InvocationError] = []
-    with _runner(dict(options.variant or ())) as run:
+    with _runner(dict(options.variant or ()), options.sweep) as run:
         for path in paths:
             try:
                 report = _one(run, path, options, printer)
@@ -75,8 +76,8 @@ def execute(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _runner(variants: dict[str, str]) -> Iterator[runner.Runner]:
-    made = runner.Runner(variants=variants)
+def _runner(variants: dict[str, str], sweep: bool) -> Iterator[runner.Runner]:
+    made = runner.Runner(variants=variants, sweep=sweep)
     try:
         yield made
     finally:

@@ -14,8 +14,8 @@ from strata_kernel.ports import Blobs, World
 
 #: A generator's state before anything seeded it: entropy, so a draw from it is not determined.
 FRESH = "fresh"
-#: Reasons for which a run is not even recorded: its inputs are not what the key says.
-NOT_PUBLISHED = frozenset({"changed", "tainted"})
+#: Reasons for which a run is not even recorded: its inputs are not what the key says, or a part of it failed.
+NOT_PUBLISHED = frozenset({"changed", "tainted", "error"})
 #: Reasons for which a run may be published, so that its versions are known, but never served.
 NEVER_SERVED = frozenset({"subprocess", "unobserved", "threads", "introspection", "always", "live", "input"})
 

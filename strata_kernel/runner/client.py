@@ -161,7 +161,8 @@ class Client(NotebookClient):  # type: ignore[misc]
             error = ErrorRecord("KeyboardInterrupt", "") if stopped else ErrorRecord("DeadKernelError", str(failure))
         cell.execution_count = self._answer.get("content", {}).get("execution_count", cell.get("execution_count"))
         elapsed = (asyncio.get_running_loop().time() - start) * 1000
-        self._job.record(self._record(error, elapsed))
+        own = (self._answer.get("metadata", {}).get("strata") or {}).get("error")
+        self._job.record(self._record(error or (ErrorRecord(**own) if own else None), elapsed))
         return error is not None
 
     @staticmethod
@@ -218,7 +219,8 @@ class Client(NotebookClient):  # type: ignore[misc]
 
     def _tell_document(self) -> None:
         comm = self._comm
-        cells = [c for c in self._job.session.cells if c.id in {i for i, _ in code_ids(self.nb)}]
+        known = {i for i, _ in code_ids(self.nb)} & {c.id for c in self._job.session.cells}
+        cells = [c for c in self._job.notebook.cells if c.id in known]
         path = str(self._job.notebook.path)
         for kind, body in (
             ("comm_open", {"target_name": TARGET, "data": encode(Hello(protocol=1, path=path))}),
