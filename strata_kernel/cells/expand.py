@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 
 import msgspec
 
@@ -10,7 +10,7 @@ from strata_kernel.cells.kind import Loop, Path, Reading, Spread, Taken
 from strata_kernel.cells.spread import GATHERED, failing, lane_part, step, taking
 from strata_kernel.domain import provenance
 from strata_kernel.domain.manifest import Manifest
-from strata_kernel.domain.state import VERDICT, Slot, State, advance, hidden, with_definitions
+from strata_kernel.domain.state import LANES, VERDICT, Slot, State, advance, hidden, with_definitions
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -102,14 +102,15 @@ class Course:
     """The states that the actions of a cell start in: `now` is the one after the last, `parts` those that it had."""
 
     def __init__(self, start: State, cell: str) -> None:
-        self.start = self.now = start
+        # That only makes the cell as a whole follow all of its lanes.
+        self.start = self.now = {n: s for n, s in start.items() if n != LANES}
         self.parts: dict[str, State] = {}
         self._cell = cell
 
-    def at(self, action: Action, taken: Mapping[str, Slot]) -> State:
+    def at(self, action: Action, taken: Mapping[str, Slot | None]) -> State:
         """Return the state that an action starts in."""
         if action.apart:
-            return {**self.now, **taken}
+            return {n: s for n, s in {**self.now, **taken}.items() if s is not None}
         return self.now if action.carry is None else carried(self.start, self.now, action.carry)
 
     def past(self, action: Action, at: State, manifest: Manifest) -> None:
@@ -142,8 +143,7 @@ def brought(now: State, carry: tuple[str, ...]) -> dict[str, Slot]:
     return {n: now[n] for n in with_definitions({*mates, *carry}, now)}
 
 
-def taken_from(after: State, wanted: Taken, start: State) -> dict[str, Slot]:
-    """Return the names that are wanted as the cell left them, with the definitions that they refer to."""
-    names = wanted.names or {n for n, s in start.items() if s.by == wanted.instead and not hidden(n)}
-    bound = {n for n in names if n in after and after[n].by == wanted.cell}
-    return {n: after[n] for n in with_definitions(bound, after)}
+def taken_from(after: State, names: Iterable[str]) -> dict[str, Slot | None]:
+    """Return the names as they stand in a state, None where they do not, with the definitions that they refer to."""
+    wanted = set(names)
+    return {**dict.fromkeys(wanted), **{n: after[n] for n in with_definitions(wanted, after)}}

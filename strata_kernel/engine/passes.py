@@ -10,6 +10,7 @@ import msgspec
 from strata_kernel.cells.expand import Action, Course, Fault, brought, expand, taken_from
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Manifest
 from strata_kernel.domain.state import Slot, State
 
@@ -61,9 +62,9 @@ def passes(session: Session, entry: Entry) -> Iterator[Pass | tuple[Action, tupl
             return
 
 
-def take(session: Session, action: Action, course: Course) -> dict[str, Slot] | Fault:
+def take(session: Session, action: Action, course: Course) -> dict[str, Slot | None] | Fault:
     """Return what an action takes from where other cells left it, or how those failed that should have made it."""
-    found: dict[str, Slot] = {}
+    found: dict[str, Slot | None] = {}
     for wanted in action.taken:
         after = course.parts.get(wanted.part) if wanted.part else None
         entry = session.entries.get(wanted.cell)
@@ -73,8 +74,37 @@ def take(session: Session, action: Action, course: Course) -> dict[str, Slot] | 
             after = _left(session, entry, wanted.part)
         if after is None:
             return Fault("", f"cell {wanted.cell} has not made it")
-        found |= taken_from(after, wanted, course.start)
+        names = wanted.names or _standing(session, wanted.instead, action.reading.cell.id, course.start)
+        found |= taken_from(after, names)
     return found
+
+
+def taken_version(session: Session, reading: Reading, state: State) -> str:
+    """Return one version for all that a cell takes from lanes: what it reads stands for something else there."""
+    if reading.spread is None or reading.spread.body is None:
+        return ""
+    start, versions = Course(state, reading.cell.id), {}
+    for path in reading.spread.paths:
+        action = Action(reading, (), 0, 0, apart=True, taken=path.taken)
+        taken = take(session, action, start)
+        told = taken if isinstance(taken, Fault) else {n: s.version if s else "" for n, s in taken.items()}
+        versions[path.name] = digest("taken", [told.name, told.text] if isinstance(told, Fault) else told)
+    return digest("lanes", versions)
+
+
+def _standing(session: Session, cell: str, below: str, state: State) -> set[str]:
+    """Return the names that a cell has bound by lane and that no cell down to this one has bound anew."""
+    places = {c.id: place for place, c in enumerate(session.cells)}
+    entry = session.entries.get(cell)
+    if entry is None or entry.reading.spread is None or below not in places:
+        return set()
+    names = {n for n in entry.reading.spread.names if n in state}
+    for between in session.cells[places[cell] + 1 : places[below]]:
+        reading = session.read(between)
+        if not reading.aside:
+            anew = reading.analysis.stores | reading.analysis.deletes
+            names -= {n for n in anew & names if state[n].by != cell}
+    return names
 
 
 def _left(session: Session, entry: Entry, part: str) -> State | None:

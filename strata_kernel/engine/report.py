@@ -11,7 +11,7 @@ import msgspec
 from strata_kernel.domain.analysis import Analysis
 from strata_kernel.domain.cell import Gather, Reason
 from strata_kernel.domain.manifest import Unit
-from strata_kernel.domain.state import hidden
+from strata_kernel.domain.state import AFTER, hidden
 from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
 from strata_kernel.engine.session import Entry
 from strata_kernel.protocol import Node, State, Step
@@ -98,7 +98,7 @@ def graph(entries: list[Entry], sound: Mapping[str, Analysis] = MappingProxyType
         slots = entry.closure.slots if entry.closure else {n: entry.before.get(n) for n in analysis.reads}
         sources = {n: s.by for n, s in slots.items() if s is not None}
         sources |= {n: unmade[n] for n in slots if n in unmade}
-        upstream = {by for n, by in sources.items() if not hidden(n) or n.startswith("proc:after:")}
+        upstream = {by for n, by in sources.items() if not hidden(n) or n.startswith(AFTER)}
         failed = _failed(entry)
         writes = set(analysis.stores) if failed else _written(entry)
         for name in writes | analysis.deletes:

@@ -13,7 +13,9 @@ from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Fact, Manifest, Unit
 from strata_kernel.domain.state import (
+    AFTER,
     AMBIENT,
+    LANES,
     START,
     SUBMODULE,
     Closure,
@@ -21,11 +23,11 @@ from strata_kernel.domain.state import (
     State,
     advance,
     closure,
-    held_apart,
     hidden,
 )
+from strata_kernel.engine import apart
 from strata_kernel.engine.lookup import NOT_PUBLISHED, Hit, Miss, Moment, broken, find, restorable
-from strata_kernel.engine.passes import named, seed
+from strata_kernel.engine.passes import named, seed, taken_version
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Store, World
 
@@ -214,6 +216,8 @@ class Session:
     def with_order(self, reading: Reading, state: State) -> State:
         """Make what the cell follows without reading it inputs: its effect counts although no variable flows."""
         ahead = self.ahead(reading)
+        if lanes := taken_version(self, reading, state):
+            ahead = {**ahead, LANES: (reading.cell.id, lanes)}
         if not ahead and (reading.loop is None or reading.loop.start_from is None):
             return state
         extra = {name: Slot(Unit((name,), version, "hidden"), by) for name, (by, version) in ahead.items()}
@@ -226,7 +230,7 @@ class Session:
         for name in wanted if not reading.part else ():
             entry = named(self, name)
             if entry is not None and (version := _ran(entry)) is not None:
-                found["proc:after:" + name] = (entry.reading.cell.id, version)
+                found[AFTER + name] = (entry.reading.cell.id, version)
         return found
 
     def _find(self, reading: Reading, reach: Closure, state: State) -> Hit | Miss:
@@ -237,15 +241,17 @@ class Session:
         always = reading.analysis.always + reach.always
         if always and reading.policy.name not in ("frozen", "forever", "ttl"):
             return Miss(always)
+        if reading.analysis.definitions:
+            entries = apart.in_order(entries)
         while True:
             outcome = find(entries, reach, state, self._moment, reading.policy, time.time())
             if isinstance(outcome, Miss):
                 return outcome
             reason = Reason("file", "what it showed or wrote is gone and was not kept")
             if self._complete(outcome.manifest):
-                if _fits(outcome.manifest, state):
+                if apart.fits(outcome.manifest, state):
                     return outcome
-                reason = Reason("input", "what the same statement made above is still in use")
+                reason = Reason("input", "another definition of the same text is in use")
             entries = [m for m in entries if m is not outcome.manifest]
             if not entries:
                 return Miss((reason,))
@@ -306,12 +312,6 @@ def _ran(entry: Entry) -> str | None:
     if entry.manifest is not None:
         return digest("after", entry.manifest.key, entry.manifest.nonce)
     return digest("failed", entry.reading.program, list(entry.error)) if entry.error is not None else None
-
-
-def _fits(manifest: Manifest, state: State) -> bool:
-    # One that was only changed still is the one that others use.
-    made = [(name, u.lineage) for u in manifest.units if u.lineage == u.version for name in u.names]
-    return not held_apart(made, state, (name for u in manifest.units for name in u.names))
 
 
 def _with_latest(last: Entry | None, reading: Reading, entries: list[Manifest]) -> list[Manifest]:

@@ -13,7 +13,7 @@ from strata_kernel.domain import provenance
 from strata_kernel.domain.cell import Gather, Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Dependency, Fact, FileOutput, Manifest, Unit
-from strata_kernel.domain.state import ABSENT, OBSERVED, RESTORABLE, VERDICT, State, advance, closure, hidden
+from strata_kernel.domain.state import ABSENT, AFTER, OBSERVED, RESTORABLE, VERDICT, State, advance, closure, hidden
 from strata_kernel.engine.lookup import NOT_PUBLISHED
 from strata_kernel.engine.passes import because, seed, take
 from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
@@ -82,7 +82,7 @@ class _Run:
                 break
         if self.ran:
             self._replay()
-        return self._finished({n: s for n, s in course.now.items() if not n.startswith("proc:after:")})
+        return self._finished({n: s for n, s in course.now.items() if not n.startswith(AFTER)})
 
     async def _next(self, action: Action, course: Course) -> Manifest | Fault | Failed:
         """Go one action further; how one fails that may is an answer, too."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from strata_kernel import __version__
 from strata_kernel.domain.cell import Reason
-from strata_kernel.engine.pipeline import Failed, Restored
+from strata_kernel.engine.pipeline import Completed, Failed, Restored
 from strata_kernel.errors import CellFailed, LeftOut, StrataError
 from strata_kernel.kernel import reply as replies
 from strata_kernel.kernel.bridge import Bridge
@@ -126,9 +126,11 @@ class StrataKernel(LookingKernel):
         self._decision = replies.describe(outcome, self.bridge.pipeline.options)
         if isinstance(outcome, Restored):
             return self._replay(outcome, code, request)
-        if isinstance(outcome, Failed) and outcome.entry.reading.aside and outcome.error[0] not in NAMES:
-            # Its failure is its result: what reads it gets the error, so nothing that waits is given up.
+        aside = isinstance(outcome, Failed) and outcome.entry.reading.aside and outcome.error[0] not in NAMES
+        if aside or (isinstance(outcome, Completed) and self.plain_reply.get("status") == "error"):
+            # Its failure, or that of a part, is its result: what reads it gets the error, and nothing is given up.
             self.plain_reply = {**_OK, "execution_count": self.plain_reply.get("execution_count", 0)}
+        if isinstance(outcome, Failed) and aside:
             self._decision["error"] = dict(zip(("ename", "evalue", "traceback"), outcome.error, strict=True))
         return self._plain(code, request)
 
