@@ -33,11 +33,12 @@ def lane_part(name: str) -> str:
 
 def _gathered(cell: Gather, read: Read, identity: Identity) -> Reading:
     members = [read(member) for member in cell.members]
-    paths = []
-    for lane, member in zip(cell.lanes, members, strict=True):
-        bound = _bound([member.analysis])
-        paths.append(Path(lane.name, (Taken(member.cell.id, names=bound),), bound, _unsure(member.analysis)))
     analyses = [m.analysis for m in members]
+    paths, bound = [], _bound(analyses)
+    for lane, member in zip(cell.lanes, members, strict=True):
+        # What only others bind is on this lane what it was above.
+        unsure = _unsure(member.analysis) | (bound - _bound([member.analysis]))
+        paths.append(Path(lane.name, (Taken(member.cell.id, names=bound),), bound, unsure))
     plan = _plan(tuple(paths), None, analyses, tuple(m.cell.id for m in members))
     return Reading(
         cell=cell,

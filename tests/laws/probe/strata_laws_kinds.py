@@ -1,5 +1,6 @@
 """What loops and variants mean, said anew and plainly: by running everything, on copies where cells must not see each other."""
 
+import ast
 import copy
 import random
 import re
@@ -71,11 +72,20 @@ class Player:
             self.lane(group, name, source, {}, back=True)
         elif (group := self.fan(source, i)) is not None:
             self.fanned(group, source)
-        elif (m := LOOP.search(source)) and 0 < int(m[1]) <= 100_000:
-            error = self.loop(source, int(m[1]), m[2].split(","))
         else:
-            error = self.once(source)
+            self.bound_anew(stored(source))
+            error = self.alone(source)
         return error
+
+    def alone(self, source):
+        if (m := LOOP.search(source)) and 0 < int(m[1]) <= 100_000:
+            return self.loop(source, int(m[1]), m[2].split(","))
+        return self.once(source)
+
+    def bound_anew(self, names):
+        for standing in self.standing.values():
+            for name in names:
+                standing.pop(name, None)
 
     def go_on(self, i):
         """Take the step from a cell to the one below."""
@@ -123,6 +133,7 @@ class Player:
 
     def bind(self, group, lanes, bound):
         made = {}
+        self.bound_anew(bound)
         for name in sorted(bound):
             made[name] = {}
             for lane, kept in lanes.items():
@@ -184,7 +195,8 @@ def copied(names):
 
 def stored(source):
     """Return the names that a cell may bind."""
-    import ast
-
-    tree = ast.parse(source)
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return set()
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
