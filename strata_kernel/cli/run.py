@@ -54,13 +54,11 @@ def execute(options: argparse.Namespace) -> int:
     """Run every notebook and return 1 when a cell failed, 2 when a notebook could not be run at all."""
     from strata_kernel.cli.__main__ import FAILED, INTERRUPTED, OK
 
-    if options.max_cost is not None:
-        os.environ["STRATA_AI_MAX_COST"] = str(options.max_cost)  # for the kernels that will be started
     paths = notebooks(options.path)
     printer: Printer = JsonPrinter() if options.format == "json" else HumanPrinter(options.quiet)
     failed = False
     wrong: list[InvocationError] = []
-    with _runner(dict(options.variant or ()), options.sweep) as run:
+    with _limited(options.max_cost), _runner(dict(options.variant or ()), options.sweep) as run:
         for path in paths:
             try:
                 report = _one(run, path, options, printer)
@@ -73,6 +71,21 @@ def execute(options: argparse.Namespace) -> int:
     if wrong:
         raise InvocationError("; ".join(map(str, wrong)))
     return FAILED if failed else OK
+
+
+@contextmanager
+def _limited(cost: float | None) -> Iterator[None]:
+    """Let the kernels that are started know the limit."""
+    name = "STRATA_AI_MAX_COST"
+    before = os.environ.get(name)
+    if cost is not None:
+        os.environ[name] = str(cost)
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
 
 
 @contextmanager
@@ -103,6 +116,7 @@ def _one(run: runner.Runner, path: Path, options: argparse.Namespace, printer: P
             timeout=options.timeout,
             cells=options.cell,
             on_cell=on_cell,
+            on_progress=printer.progress,
             output=_output(path, options),
         )
     except KeyboardInterrupt:

@@ -128,6 +128,7 @@ class Client(NotebookClient):  # type: ignore[misc]
         except RuntimeError as error:
             raise InvocationError(f"the kernel did not start: {error}") from error
         self.kc.execute = self._send
+        self._listen()
         self._tell_document()
         self.started = True
         failed = False
@@ -216,6 +217,20 @@ class Client(NotebookClient):  # type: ignore[misc]
         """Leave our own comm out: nbclient takes every comm for a widget's."""
         if msg["content"].get("comm_id") != self._comm:
             super().handle_comm_msg(outs, msg, cell_index)
+
+    def _listen(self) -> None:
+        """Hear what the kernel says of its own accord, too: nbclient looks at answers to its requests alone."""
+        channel = self.kc.iopub_channel
+        get = channel.get_msg
+
+        async def heard(**options: Any) -> Any:
+            message = await get(**options)
+            said = message["content"].get("data") if message["msg_type"] == "comm_msg" else None
+            if isinstance(said, dict) and said.get("id") == self._cell_id and (part := said.get("progress")):
+                self._job.on_progress(self._label() or self._cell_id, part["done"], part["total"])
+            return message
+
+        channel.get_msg = heard
 
     def _tell_document(self) -> None:
         comm = self._comm

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from strata_kernel.runner.client import KernelPool as Pool
 
 OnCell = Callable[[CellRecord], None]
+#: Gets the label of a cell of several parts, the part it is at from 1, and how many there can be.
+OnProgress = Callable[[str, int, int], None]
 
 
 def transform(source: str) -> str:
@@ -95,6 +97,7 @@ class Runner:
         timeout: float | None = None,
         cells: Iterable[str] | None = None,
         on_cell: OnCell | None = None,
+        on_progress: OnProgress | None = None,
         output: Path | None = None,
     ) -> RunReport:
         """Run a notebook top to bottom and return the report; `timeout` in seconds holds for each cell.
@@ -108,6 +111,7 @@ class Runner:
         listener = on_cell or (lambda record: None)
         name = kernel_name or "strata"
         run = _Run(notebook, parts, listener, output)
+        run.on_progress = on_progress or run.on_progress
         wanted = _wanted(notebook, [c.id for c in run.session.cells], cells)
         served = not force and same_interpreter(name) and run.serve(wanted)
         complete = True
@@ -162,6 +166,7 @@ class _Run:
         self.notebook, self.parts, self.on_cell, self.output = notebook, parts, on_cell, output
         self.session: Session = parts.session()
         self.session.document(choose(notebook.cells, parts.active()).standing)
+        self.on_progress: OnProgress = lambda label, done, total: None
         self.records: list[CellRecord] = []
         self.large: list[LargeArtifact] = []
         self.interrupted = False
