@@ -59,6 +59,7 @@ def execute(options: argparse.Namespace) -> int:
     failed = False
     wrong: list[InvocationError] = []
     with _limited(options.max_cost), _runner(dict(options.variant or ()), options.sweep) as run:
+        run.on_progress = printer.progress
         for path in paths:
             try:
                 report = _one(run, path, options, printer)
@@ -116,7 +117,6 @@ def _one(run: runner.Runner, path: Path, options: argparse.Namespace, printer: P
             timeout=options.timeout,
             cells=options.cell,
             on_cell=on_cell,
-            on_progress=printer.progress,
             output=_output(path, options),
         )
     except KeyboardInterrupt:

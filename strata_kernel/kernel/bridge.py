@@ -47,7 +47,6 @@ class Bridge:
         os.environ.update(self.parts.environ)
         self._lease = self.parts.store.local.lease()
         self.watch = Watch(self.parts.world, [str(self.parts.store.local.path)])
-        self.watch.install()
         self.host = IPythonHost(kernel, self.watch)
         self.host.stage.performers = self.parts.performers()
         self.pipeline: Pipeline = self.parts.pipeline(self.host, self._warn, self.watch.exempt)
@@ -80,6 +79,12 @@ class Bridge:
         self._closed = False
         magics.register(kernel.shell, self)
         atexit.register(self.close)
+
+    def begin(self) -> None:
+        """Take the process as it is now for its start: what IPython runs before the first cell has run."""
+        self.watch.install()
+        bound, initial = self.host.namespace, self.host.initial
+        self.host.given = frozenset(n for n, value in bound.items() if n not in initial or initial[n] is not value)
 
     def _warn(self, text: str) -> None:
         self.warnings.append(f"strata: {text}")

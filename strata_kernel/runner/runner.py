@@ -74,6 +74,8 @@ class Runner:
     ) -> None:
         self.project = Path(project) if project is not None else None
         self._own = kernel_pool is None
+        #: Follows a cell of several parts while it runs.
+        self.on_progress: OnProgress = lambda label, done, total: None
         self.variants, self.sweep = dict(variants or {}), sweep
         self.kernels = kernel_pool or KernelPool()
 
@@ -97,7 +99,6 @@ class Runner:
         timeout: float | None = None,
         cells: Iterable[str] | None = None,
         on_cell: OnCell | None = None,
-        on_progress: OnProgress | None = None,
         output: Path | None = None,
     ) -> RunReport:
         """Run a notebook top to bottom and return the report; `timeout` in seconds holds for each cell.
@@ -111,7 +112,7 @@ class Runner:
         listener = on_cell or (lambda record: None)
         name = kernel_name or "strata"
         run = _Run(notebook, parts, listener, output)
-        run.on_progress = on_progress or run.on_progress
+        run.on_progress = self.on_progress
         wanted = _wanted(notebook, [c.id for c in run.session.cells], cells)
         served = not force and same_interpreter(name) and run.serve(wanted)
         complete = True

@@ -42,7 +42,6 @@ class ScriptedRunner:
         kernel_name: str | None,
         *,
         on_cell: Callable[[CellRecord], None],
-        on_progress: Callable[[str, int, int], None],
         **options: Any,
     ) -> RunReport:
         self.calls.append({"path": path, "force": force, "kernel_name": kernel_name, **options})
