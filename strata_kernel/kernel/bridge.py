@@ -25,7 +25,7 @@ from strata_kernel.kernel.comm import Frontends
 from strata_kernel.kernel.host import IPythonHost
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.observe.watch import Watch
-from strata_kernel.kernel.order import Order, session_file
+from strata_kernel.kernel.order import Order, own_settings, session_file
 from strata_kernel.kernel.view import View
 from strata_kernel.wiring import Parts, build
 
@@ -43,7 +43,9 @@ class Bridge:
         self.kernel = kernel
         path = session_file(os.environ.get("JPY_SESSION_NAME"))
         self.start = path.parent if path else Path.cwd()
-        self.parts: Parts = build(self.start, dict(os.environ), kernel.shell.transform_cell)
+        self.parts: Parts = build(
+            self.start, dict(os.environ), kernel.shell.transform_cell, metadata=own_settings(path)
+        )
         os.environ.update(self.parts.environ)
         self._lease = self.parts.store.local.lease()
         self.watch = Watch(self.parts.world, [str(self.parts.store.local.path)])

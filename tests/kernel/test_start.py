@@ -1,5 +1,7 @@
 """What holds before the first cell: what IPython and its startup files did is where every notebook begins."""
 
+import json
+
 import pytest
 
 CELLS = {
@@ -47,3 +49,21 @@ def test_names_of_startup_files_are_there_and_never_stale(frontend, tmp_path, pr
         profile.write_text("GIVEN = 7\n" if value == "6" and runs[0].status == "hit" else "GIVEN = 5\n")
         front.restart()
     assert [run.status for run in runs] == ["hit", "ran", "hit"]
+
+
+def test_the_notebook_has_settings_of_its_own(frontend, tmp_path):
+    store = tmp_path / "its own"
+    notebook = {
+        "nbformat": 4, "nbformat_minor": 5, "cells": [],
+        "metadata": {"strata": {"cache": {"store": str(store)}, "nonsense": 1}},
+    }  # fmt: skip
+    path = tmp_path / "nb.ipynb"
+    path.write_text(json.dumps(notebook))
+    front = frontend(JPY_SESSION_NAME=str(path))
+    front.run("x = 1", "a")
+    front.restart()
+    assert front.run("x = 1", "a").status == "hit"
+    assert (store / "ac").is_dir()
+    path.write_text("no notebook")
+    front.restart()
+    assert front.run("x = 1", "a").status == "ran"
