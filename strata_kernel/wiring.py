@@ -10,17 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from strata_kernel.cells.kind import Identity, Kind, Reading
 from strata_kernel.cells.loop import LoopKind
 from strata_kernel.cells.prompt import PromptKind
 from strata_kernel.cells.python import PythonKind, Transform
+from strata_kernel.cells.spread import spread
 from strata_kernel.cells.sql import SqlKind, unknown
-from strata_kernel.domain.cell import Cell
-from strata_kernel.domain.checks import unknown_worker
+from strata_kernel.domain.cell import Aside, Cell, Spread
+from strata_kernel.domain.checks import check, unknown_worker
 from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.domain.digest import digest
+from strata_kernel.domain.manifest import Unit
 from strata_kernel.domain.terms import LOCAL, Terms
-from strata_kernel.domain.variants import findings
+from strata_kernel.domain.variants import ALL, findings
 from strata_kernel.engine.journey import Origin
 from strata_kernel.engine.session import Session
 from strata_kernel.errors import WorkerError
@@ -80,6 +84,7 @@ class Parts:
             workers=tuple((w.name, identify(w)) for w in settings.workers),
         )
         self._environ = environ
+        self._spread: dict[str, Reading] = {}
         self._executors: dict[str, Executor] = {}
         self._reports = Reports(Path(settings.cache.store) / "workers")
         self.world.elsewhere = lambda name, worker: self._reports.version(self.identity.of_worker(worker), name)
@@ -87,19 +92,33 @@ class Parts:
 
     def read(self, cell: Cell) -> Reading:
         """Read a cell by the kind that claims it."""
-        kind = next(k for k in self.kinds if k.claims(cell.source))
-        return kind.read(cell, self.identity)
+        known = self._spread.get(cell.id)
+        if known is not None and known.cell == cell:
+            return known
+        if isinstance(cell, Spread):
+            found = self._spread[cell.id] = spread(cell, self._alone, self.identity)
+            return found
+        reading = self._alone(cell)
+        return msgspec.structs.replace(reading, aside=True) if isinstance(cell, Aside) else reading
+
+    def _alone(self, cell: Cell) -> Reading:
+        return next(k for k in self.kinds if k.claims(cell.source)).read(cell, self.identity)
 
     def active(self) -> dict[str, str]:
         """Return the variants that the settings name active, by group."""
         tables = self.settings.variant_group
-        declared = {str(t["group"]): str(t["active"]) for t in tables if t.get("group") and t.get("active")}
+        active = {
+            str(t["group"]): ALL if t.get("mode") == "sweep" else t.get("active") for t in tables if t.get("group")
+        }
+        declared = {group: str(name) for group, name in active.items() if name}
         return declared | self.settings.variants
 
-    def findings(self, cells: Sequence[Cell], active: Mapping[str, str]) -> list[Diagnostic]:
-        """Return what is wrong with the groups of variants, and with the connections that sql cells name."""
-        wrong = [found for cell in cells for found in unknown(cell, self.settings.connections)]
-        return [*findings(cells, active, self._bound), *wrong]
+    def check(self, cells: Sequence[Cell], active: Mapping[str, str]) -> list[Diagnostic]:
+        """Return what is wrong with directives, with groups of variants, and with connections that sql cells name."""
+        settings = self.settings
+        found = check(cells, [w.name for w in settings.workers], [m.name for m in settings.mounts])
+        found += findings(cells, active, self._bound)
+        return found + [wrong for cell in cells for wrong in unknown(cell, settings.connections)]
 
     def _bound(self, cell: Cell) -> frozenset[str]:
         analysis = self.read(cell).analysis
@@ -133,6 +152,12 @@ class Parts:
     def session(self) -> Session:
         """Return a session with no document yet."""
         return Session(self.read, self.store, self.world, self.files)
+
+    def values(self, unit: Unit) -> dict[str, Any]:
+        """Return the values of a saved unit, {} for one that is not saved; raise StoreError or CodecError."""
+        from strata_kernel.codecs.values import LiveValues
+
+        return LiveValues({}).load(unit.artifact, unit.names, self.store) if unit.artifact is not None else {}
 
     def pipeline(self, host: Host, warn: Callable[[str], None], exempt: Callable[[], None]) -> Pipeline:
         """Return what runs cells in a process."""

@@ -24,7 +24,8 @@ class Reading(msgspec.Struct, frozen=True):
 
     `deps` are (kind, name) pairs of facts that observation could not see; `terms` are what holds for its runs.
     `part` is set for a piece of the cell that has a key of its own, such as one pass of a loop; then `source` is what
-    is executed for it, else the cell's. `portable` are cells that other places know how to run.
+    is executed for it, else the cell's. `portable` are cells that other places know how to run. What an `aside` cell
+    leaves is not seen by those below, but only by cells that take it.
     """
 
     cell: Cell
@@ -39,6 +40,8 @@ class Reading(msgspec.Struct, frozen=True):
     part: str = ""
     source: str | None = None
     loop: Loop | None = None
+    spread: Spread | None = None
+    aside: bool = False
 
     @property
     def task(self) -> Task:
@@ -59,6 +62,37 @@ class Loop(msgspec.Struct, frozen=True):
     start_from: tuple[str, int] | None
     body: Reading
     until: Reading | None = None
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """Names as a cell, or a `part` of it, left them aside: `names`, or all that the cell `instead` has written."""
+
+    cell: str
+    part: str = ""
+    names: frozenset[str] = frozenset()
+    instead: str = ""
+
+
+class Path(msgspec.Struct, frozen=True):
+    """One lane of a cell: its name, what is taken there before, and the names bound on it, some of them `unsure`."""
+
+    name: str
+    taken: tuple[Taken, ...]
+    names: frozenset[str]
+    unsure: frozenset[str]
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """A cell whose results stand by lane: `body` is read as the run on one of them, None where others have run.
+
+    `source` are the statements that bind the `names` in the end; `after` are cells whose runs it follows from.
+    """
+
+    paths: tuple[Path, ...]
+    body: Reading | None
+    source: str
+    names: frozenset[str]
+    after: tuple[str, ...] = ()
 
 
 class Kind(Protocol):

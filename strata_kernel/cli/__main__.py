@@ -13,6 +13,7 @@ COMMANDS = {
     "why": "explain why a cell would be served or run",
     "status": "show how every cell of a notebook stands, without running any",
     "dag": "print the graph of a notebook's cells",
+    "compare": "show the variants of a group side by side",
     "validate": "check a notebook's directives and settings",
     "cache": "look at the store, check it, or make room",
     "worker": "run cells for kernels on other machines",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,6 +34,10 @@ class Printer(Protocol):
         """Print one record as the cell ends."""
         ...
 
+    def progress(self, label: str, done: int, total: int) -> None:
+        """Take how far a cell of several parts has come."""
+        ...
+
     def end(self, report: RunReport, *, interrupted: bool = False) -> None:
         """Print the summary."""
         ...
@@ -56,6 +61,9 @@ class JsonPrinter:
     def cell(self, record: CellRecord) -> None:
         """Print the record at once, so that readers of a pipe can follow."""
         print(json_line(record), flush=True)
+
+    def progress(self, label: str, done: int, total: int) -> None:
+        """Say nothing: a record comes when the cell ends."""
 
     def end(self, report: RunReport, *, interrupted: bool = False) -> None:
         """Print the summary."""
@@ -91,6 +99,11 @@ class HumanPrinter:
             self._write("\n".join(f"    {line}" for line in (trace if colour else _ANSI.sub("", trace)).splitlines()))
         if self._bar is not None:
             self._bar.step()
+
+    def progress(self, label: str, done: int, total: int) -> None:
+        """Show on the bar the pass that a loop is at."""
+        if self._bar is not None:
+            self._bar.tell(label, done, total)
 
     def end(self, report: RunReport, *, interrupted: bool = False) -> None:
         """Print the totals; warnings go to stderr."""
@@ -136,6 +149,8 @@ class Bar:
         self._total, self.done = total, 0
         self._bar: Any = None
         self._closed = False
+        #: The cell whose parts are counted, the part that was seen first, and when.
+        self._part: tuple[str, int, float] | None = None
         self._lock = threading.Lock()
         self._timer = threading.Timer(BAR_AFTER_SECONDS, self._show)
         self._timer.daemon = True
@@ -156,8 +171,22 @@ class Bar:
         """Count one cell."""
         with self._lock:
             self.done += 1
+            self._part = None
             if self._bar is not None:
+                self._bar.set_postfix_str("")
                 self._bar.update()
+
+    def tell(self, label: str, done: int, total: int) -> None:
+        """Show how far the cell that runs has come, and how long the rest may take."""
+        with self._lock:
+            now = time.monotonic()
+            if self._part is None or self._part[0] != label:
+                self._part = (label, done, now)
+            if self._bar is not None:
+                _, first, start = self._part
+                each = (now - start) / (done - first) if done > first else 0.0
+                left = f", {seconds(each * (total - done + 1))} left" if each else ""
+                self._bar.set_postfix_str(f"{label}: {done}/{total}{left}")
 
     def write(self, text: str) -> None:
         """Print a line above the bar."""

@@ -29,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kernel", metavar="NAME", help="use this kernel instead of the notebook's")
     parser.add_argument("--cell", metavar="ID", nargs="+", action="extend", help="run no further than these cells")
     parser.add_argument("--variant", metavar="GROUP=NAME", action="append", type=_pair, help="let this variant stand")
+    parser.add_argument("--sweep", action="store_true", help="run all variants of every group side by side")
     parser.add_argument("--max-cost", metavar="SUM", type=float, help="call no model any more once so much is spent")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--output", metavar="PATH", type=Path, help="write the notebook with its outputs to this file")
@@ -53,13 +54,12 @@ def execute(options: argparse.Namespace) -> int:
     """Run every notebook and return 1 when a cell failed, 2 when a notebook could not be run at all."""
     from strata_kernel.cli.__main__ import FAILED, INTERRUPTED, OK
 
-    if options.max_cost is not None:
-        os.environ["STRATA_AI_MAX_COST"] = str(options.max_cost)  # for the kernels that will be started
     paths = notebooks(options.path)
     printer: Printer = JsonPrinter() if options.format == "json" else HumanPrinter(options.quiet)
     failed = False
     wrong: list[InvocationError] = []
-    with _runner(dict(options.variant or ())) as run:
+    with _limited(options.max_cost), _runner(dict(options.variant or ()), options.sweep) as run:
+        run.on_progress = printer.progress
         for path in paths:
             try:
                 report = _one(run, path, options, printer)
@@ -75,8 +75,23 @@ def execute(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _runner(variants: dict[str, str]) -> Iterator[runner.Runner]:
-    made = runner.Runner(variants=variants)
+def _limited(cost: float | None) -> Iterator[None]:
+    """Let the kernels that are started know the limit."""
+    name = "STRATA_AI_MAX_COST"
+    before = os.environ.get(name)
+    if cost is not None:
+        os.environ[name] = str(cost)
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
+
+
+@contextmanager
+def _runner(variants: dict[str, str], sweep: bool) -> Iterator[runner.Runner]:
+    made = runner.Runner(variants=variants, sweep=sweep)
     try:
         yield made
     finally:

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from strata_kernel.cli.report import diagnostic_line, json_line
-from strata_kernel.domain.checks import check
 from strata_kernel.runner.notebook import read
-from strata_kernel.settings import load_settings
+from strata_kernel.runner.runner import transform
+from strata_kernel.wiring import build
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,10 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Print every finding; return 1 when one is an error."""
     notebook = read(options.notebook)
-    settings, found = load_settings(notebook.path, os.environ, notebook.metadata)
-    workers = [worker.name for worker in settings.workers]
-    mounts = [mount.name for mount in settings.mounts]
-    found += check(notebook.cells, workers, mounts)
+    parts = build(notebook.path.parent.absolute(), dict(os.environ), transform, metadata=notebook.metadata)
+    found = parts.diagnostics + parts.check(notebook.cells, parts.active())
     for diagnostic in found:
         print(json_line(diagnostic) if options.format == "json" else diagnostic_line(diagnostic))
     errors = sum(diagnostic.severity == "error" for diagnostic in found)

@@ -13,6 +13,32 @@ class Cell(msgspec.Struct, frozen=True):
     kind: str = "code"
 
 
+class Aside(Cell, frozen=True):
+    """A cell that leaves nothing to those below, but through a cell that gathers what it made."""
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """One of several ways through the document: its name, and the cells on it in order."""
+
+    name: str
+    cells: tuple[str, ...]
+
+
+class Spread(Cell, frozen=True):
+    """A cell that is run once on each lane, starting from what those before it on that lane made.
+
+    What they and it bind stands below as a dict by lane.
+    """
+
+    lanes: tuple[Lane, ...] = ()
+
+
+class Gather(Spread, frozen=True):
+    """Stands in no document: it only gathers what its `members`, one on each lane, have made."""
+
+    members: tuple[Cell, ...] = ()
+
+
 class Task(msgspec.Struct, frozen=True):
     """What a process is to execute for a cell: a source, by the performer of its kind.
 

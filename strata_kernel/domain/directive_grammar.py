@@ -267,6 +267,13 @@ def _variant(draft: Draft, item: Item) -> None:
         draft.malformed(item, "@variant is written group name")
 
 
+def _per_variant(draft: Draft, item: Item) -> None:
+    if not item.value or item.value.isidentifier():
+        draft.fields["per_variant"] = item.value
+    else:
+        draft.malformed(item, "@per_variant takes nothing, or the name of one group")
+
+
 def _table(draft: Draft, item: Item) -> None:
     words = item.value.split()
     name, uri, option = (*words, "", "", "")[:3]
@@ -340,6 +347,7 @@ PARSERS: dict[str, Callable[[Draft, Item], None]] = {
     "nocache": _nocache,
     "output": _text,
     "output_schema": _output_schema,
+    "per_variant": _per_variant,
     "sql": _sql,
     "system": _system,
     "table": _table,

@@ -43,6 +43,7 @@ class Directives(msgspec.Struct, frozen=True, omit_defaults=True):
     loop: Loop | None = None
     loop_until: str | None = None
     variant: tuple[str, str] | None = None
+    per_variant: str | None = None
     tables: tuple[TableInput, ...] = ()
     model: str | None = None
     temperature: float | None = None

@@ -28,6 +28,9 @@ LAST_RESULT = "out:_"
 HISTORY = re.compile(r"_{2,3}|_i{1,3}|_i?\d+|_dh|_oh|_ih|In|Out|_exit_code|__annotations__")
 #: Hidden units for submodules: importing one makes it an attribute of its package.
 SUBMODULE = "module:"
+#: Stand for the runs of cells that a cell follows without reading them, and for what it takes from lanes.
+AFTER = "proc:after:"
+LANES = AFTER + "lanes"
 #: What the test between two passes of a loop leaves behind.
 VERDICT = "until:"
 

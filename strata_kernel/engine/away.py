@@ -34,14 +34,14 @@ async def send(pipeline: Pipeline, reading: Reading, state: State, audience: str
             error = away.error or ("WorkerError", "nothing came back", [])
             reasons = (Reason("error", ": ".join(error[:2])),)
             entry = Entry(reading, state, None, state, reasons, error[:2], journey.closure)
-            session.entries[cell.id] = entry
+            session.enter(entry)
             return Failed(entry, error, (), away.seconds)
         manifest = journey.adopt(away.manifest, reading.terms.worker)
         if not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
             pipeline.publisher.submit(manifest, {})
         after = advance(state, manifest, cell.id)
         entry = Entry(reading, state, manifest, after, manifest.reasons, closure=journey.closure, turn=session.turn)
-        session.entries[cell.id] = entry
+        session.enter(entry)
         resolver.restore_files(after)
         pipeline.arrive(after)
         return Completed(entry, manifest, manifest.reasons)

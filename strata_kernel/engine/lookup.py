@@ -10,13 +10,13 @@ import msgspec
 from strata_kernel.cells.kind import Policy
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import BESIDE, FOLDER, Dependency, Fact, FileOutput, Manifest
-from strata_kernel.domain.state import ABSENT, OBSERVED, Closure, State
+from strata_kernel.domain.state import ABSENT, AFTER, LANES, OBSERVED, Closure, State
 from strata_kernel.ports import Blobs, World
 
 #: A generator's state before anything seeded it: entropy, so a draw from it is not determined.
 FRESH = "fresh"
-#: Reasons for which a run is not even recorded: its inputs are not what the key says.
-NOT_PUBLISHED = frozenset({"changed", "tainted"})
+#: Reasons for which a run is not even recorded: its inputs are not what the key says, or a part of it failed.
+NOT_PUBLISHED = frozenset({"changed", "tainted", "error"})
 #: Reasons for which a run may be published, so that its versions are known, but never served.
 NEVER_SERVED = frozenset({"subprocess", "unobserved", "threads", "introspection", "always", "live", "input"})
 
@@ -110,7 +110,9 @@ def _differences(manifest: Manifest, closure: Closure, state: State) -> tuple[li
         if verdict == "differs":
             slot = state.get(name)
             where = slot.by if slot else None
-            text = f"`{name}` changed" if slot else f"`{name}` is gone"
+            shown = f"cell {name.removeprefix(AFTER)}" if name.startswith(AFTER) else f"`{name}`"
+            shown = "what stands on its lanes" if name == LANES else shown
+            text = f"{shown} changed" if slot else f"{shown} is gone"
             reasons.append(Reason("input", text, cell=where, name=name))
         elif verdict == "content":
             stage = "content"

@@ -1,4 +1,4 @@
-"""What the store holds of a loop, pass by pass, without running any."""
+"""What the store holds of a cell that unfolds, action by action, without running any."""
 
 from __future__ import annotations
 
@@ -7,44 +7,111 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from strata_kernel.cells.expand import Action, brought, carried, expand
+from strata_kernel.cells.expand import Action, Course, Fault, brought, expand, taken_from
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Manifest
-from strata_kernel.domain.state import Slot, State, advance
+from strata_kernel.domain.state import Slot, State
 
 if TYPE_CHECKING:
     from strata_kernel.engine.session import Entry, Session
 
 
 class Pass(msgspec.Struct, frozen=True):
-    """A pass that the store has, counted from 0, and the state after it."""
+    """A pass or a run on a lane that the store has, counted from 0, its part's name, and the state after it."""
 
     place: int
+    part: str
     manifest: Manifest
     after: State
 
 
 def passes(session: Session, entry: Entry) -> Iterator[Pass | tuple[Action, tuple[Reason, ...]]]:
-    """Yield the passes of a loop until one is missing, or the test after it; that comes last, with the reasons."""
+    """Yield the runs of a cell's parts until one is missing; that comes last, with the reasons."""
     steps = expand(entry.reading)
     if steps is None:
         return
-    start = now = session.with_order(entry.reading, entry.before)
+    course = Course(session.with_order(entry.reading, entry.before), entry.reading.cell.id)
     action = next(steps)
     while True:
-        at = now if action.carry is None else carried(start, now, action.carry)
-        found = session.look_at(action.reading, at)
-        if found.manifest is None:
-            yield action, found.reasons
-            return
-        now = advance(at, found.manifest, entry.reading.cell.id)
-        if action.reading.part != "until":
-            yield Pass(action.place - 1, found.manifest, now)
+        answer: Manifest | Fault
+        taken = take(session, action, course)
+        if isinstance(taken, Fault):
+            answer = taken
+        else:
+            at = course.at(action, taken)
+            found = session.look_at(action.reading, at)
+            if found.manifest is None and not action.apart:
+                yield action, found.reasons
+                return
+            if found.manifest is None:
+                # Whether it fails, only running it tells; what is on the other lanes is known all the same.
+                yield action, found.reasons
+                answer = Fault("", "has not run")
+            else:
+                answer = found.manifest
+                course.past(action, at, answer)
+                if action.reading.part not in ("until", "step"):
+                    yield Pass(
+                        action.place - 1, action.reading.part, answer, course.parts.get(action.reading.part, course.now)
+                    )
         try:
-            action = steps.send(found.manifest)
+            action = steps.send(answer)
         except StopIteration:
             return
+
+
+def take(session: Session, action: Action, course: Course) -> dict[str, Slot | None] | Fault:
+    """Return what an action takes from where other cells left it, or how those failed that should have made it."""
+    found: dict[str, Slot | None] = {}
+    for wanted in action.taken:
+        after = course.parts.get(wanted.part) if wanted.part else None
+        entry = session.entries.get(wanted.cell)
+        if after is None and entry is not None:
+            if entry.error is not None:
+                return Fault(*entry.error)
+            after = _left(session, entry, wanted.part)
+        if after is None:
+            return Fault("", f"cell {wanted.cell} has not made it")
+        names = wanted.names or _standing(session, wanted.instead, action.reading.cell.id, course.start)
+        found |= taken_from(after, names)
+    return found
+
+
+def taken_version(session: Session, reading: Reading, state: State) -> str:
+    """Return one version for all that a cell takes from lanes: what it reads stands for something else there."""
+    if reading.spread is None or reading.spread.body is None:
+        return ""
+    start, versions = Course(state, reading.cell.id), {}
+    for path in reading.spread.paths:
+        action = Action(reading, (), 0, 0, apart=True, taken=path.taken)
+        taken = take(session, action, start)
+        told = taken if isinstance(taken, Fault) else {n: s.version if s else "" for n, s in taken.items()}
+        versions[path.name] = digest("taken", [told.name, told.text] if isinstance(told, Fault) else told)
+    return digest("lanes", versions)
+
+
+def _standing(session: Session, cell: str, below: str, state: State) -> set[str]:
+    """Return the names that a cell has bound by lane and that no cell down to this one has bound anew."""
+    places = {c.id: place for place, c in enumerate(session.cells)}
+    entry = session.entries.get(cell)
+    if entry is None or entry.reading.spread is None or below not in places:
+        return set()
+    names = {n for n in entry.reading.spread.names if n in state}
+    for between in session.cells[places[cell] + 1 : places[below]]:
+        reading = session.read(between)
+        if not reading.aside:
+            anew = reading.analysis.stores | reading.analysis.deletes
+            names -= {n for n in anew & names if state[n].by != cell}
+    return names
+
+
+def _left(session: Session, entry: Entry, part: str) -> State | None:
+    if not part:
+        return entry.after if entry.manifest is not None else None
+    steps = (p for p in passes(session, entry) if isinstance(p, Pass) and p.part == part)
+    return next((p.after for p in steps), None)
 
 
 def missing(session: Session, entry: Entry) -> tuple[Reason, ...]:
@@ -57,9 +124,8 @@ def missing(session: Session, entry: Entry) -> tuple[Reason, ...]:
 
 def because(action: Action, reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
     """Say why an action of a cell runs."""
-    what = "the test after pass" if action.reading.part == "until" else "pass"
     text = "; ".join(r.text for r in reasons)
-    return (Reason("pass", f"{what} {action.place} of {action.total}: {text}"),)
+    return (Reason("pass", f"{action.what} {action.place} of {action.total}: {text}"),)
 
 
 def seed(session: Session, reading: Reading) -> dict[str, Slot]:

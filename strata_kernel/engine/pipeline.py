@@ -25,7 +25,7 @@ from strata_kernel.engine.lookup import NOT_PUBLISHED
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement
-from strata_kernel.engine.session import Entry, Session
+from strata_kernel.engine.session import Entry, Session, related
 from strata_kernel.errors import CellFailed, Declined, StoreError
 from strata_kernel.ports import Executor, Files, Host, Observed, Ran, Store, Values
 
@@ -194,16 +194,16 @@ class Pipeline:
                     asked = True
                     await self._ask(index)
                 entry = await self._run_stale(place, state, target)
-            state = entry.after if entry.manifest is not None else entry.before
+            state = entry.below if entry.manifest is not None else entry.before
         return state
 
     def _must_run(self, entry: Entry, target: Reading) -> bool:
         if entry.manifest is not None or entry.reading.analysis.error is not None:
             return False
-        if entry.error is None:
-            return True
+        if entry.error is None or entry.reading.aside:
+            return entry.error is None
         # What failed before is tried again only for a cell that needs it.
-        return self.session.related(entry.reading, closure(target.analysis, entry.before).slots)
+        return related(entry.reading, closure(target.analysis, entry.before).slots)
 
     async def _ask(self, index: int) -> None:
         stale = [e for e in self.session.walk(index) if e.manifest is None and e.error is None]
@@ -217,8 +217,10 @@ class Pipeline:
         """Run a stale cell on behalf of one below; its failure matters only when that one needs what it writes."""
         outcome = await self._execute(place, state, "cell")
         entry = outcome.entry
-        if isinstance(outcome, Failed) and self.session.related(
-            entry.reading, closure(target.analysis, entry.before).slots
+        if (
+            isinstance(outcome, Failed)
+            and not entry.reading.aside
+            and related(entry.reading, closure(target.analysis, entry.before).slots)
         ):
             raise CellFailed(entry.reading.label, outcome.error[0], outcome.error[1])
         return entry
@@ -230,7 +232,7 @@ class Pipeline:
         if not isinstance(outputs, list):
             outputs = msgspec.json.decode(bytes(self.store.get(outputs)), type=list[dict[str, Any]])
         # Known before its files come back, so that what they change is no change of the world to it.
-        self.session.entries[entry.reading.cell.id] = entry
+        self.session.enter(entry)
         if self.resolver.restore_files(entry.after) & {"file:" + f.path for f in manifest.files}:
             raise StoreError("a file that it wrote cannot be put back")
         self.arrive(entry.after)
@@ -262,7 +264,7 @@ class Pipeline:
             from strata_kernel.engine.away import send  # which knows the pipeline
 
             return await send(self, reading, state, audience)
-        if reading.loop is None:
+        if reading.loop is None and reading.spread is None:
             return await self.perform(reading, state, audience, twin)
         from strata_kernel.engine.unfold import unfold  # as above
 
@@ -323,7 +325,7 @@ class Pipeline:
         saw = facts(before, seen, self.session.world)
         entry = Entry(before.reading, before.state, None, after, reasons, error, before.closure, saw)
         if not before.reading.part:
-            self.session.entries[before.reading.cell.id] = entry
+            self.session.enter(entry)
         return Failed(entry, ran.error, (), ran.seconds)
 
     def _completed(self, capture: Capture, standing: dict[str, str], audience: str, twin: Manifest | None) -> Completed:
@@ -342,7 +344,7 @@ class Pipeline:
         entry = Entry(before.reading, before.state, manifest, after, manifest.reasons, closure=before.closure)
         entry.turn = self.session.turn
         if not before.reading.part:
-            self.session.entries[cell.id] = entry
+            self.session.enter(entry)
         if files:
             self.session.settle(f.path for f in files)
         new = audience != "nobody" or twin is None or twin.nonce != manifest.nonce

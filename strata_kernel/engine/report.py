@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from strata_kernel.domain.analysis import Analysis
-from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.cell import Gather, Reason
 from strata_kernel.domain.manifest import Unit
-from strata_kernel.domain.state import hidden
+from strata_kernel.domain.state import AFTER, hidden
 from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
 from strata_kernel.engine.session import Entry
 from strata_kernel.protocol import Node, State, Step
@@ -66,7 +68,8 @@ def blocked(entries: list[Entry], sound: Mapping[str, Analysis] = MappingProxyTy
             for name in _written(entry):
                 held.pop(name, None)
             continue
-        held |= dict.fromkeys(analysis.stores | analysis.mutates | analysis.deletes, cell_id)
+        if not entry.reading.aside:
+            held |= dict.fromkeys(analysis.stores | analysis.mutates | analysis.deletes, cell_id)
     return found
 
 
@@ -97,12 +100,12 @@ def graph(entries: list[Entry], sound: Mapping[str, Analysis] = MappingProxyType
         slots = entry.closure.slots if entry.closure else {n: entry.before.get(n) for n in analysis.reads}
         sources = {n: s.by for n, s in slots.items() if s is not None}
         sources |= {n: unmade[n] for n in slots if n in unmade}
-        upstream = {by for n, by in sources.items() if not hidden(n) or n.startswith("proc:after:")}
+        upstream = {by for n, by in sources.items() if not hidden(n) or n.startswith(AFTER)}
         failed = _failed(entry)
         writes = set(analysis.stores) if failed else _written(entry)
         for name in writes | analysis.deletes:
             unmade.pop(name, None)
-        if failed:
+        if failed and not entry.reading.aside:
             unmade |= dict.fromkeys(writes | analysis.mutates, cell_id)
         nodes.append(
             Node(
@@ -114,7 +117,20 @@ def graph(entries: list[Entry], sound: Mapping[str, Analysis] = MappingProxyType
                 upstream=sorted(upstream),
             )
         )
-    return nodes
+    return _without_gatherers(nodes, entries)
+
+
+def _without_gatherers(nodes: list[Node], entries: list[Entry]) -> list[Node]:
+    """Put the cells that are gathered in the place of those that stand in no document."""
+    cells = [e.reading.cell for e in entries]
+    gathered = {c.id: [m.id for m in c.members] for c in cells if isinstance(c, Gather)}
+    if not gathered:
+        return nodes
+    shown = [n for n in nodes if n.id not in gathered]
+    return [
+        msgspec.structs.replace(n, upstream=sorted({m for u in n.upstream for m in gathered.get(u, [u])}))
+        for n in shown
+    ]
 
 
 def plan(

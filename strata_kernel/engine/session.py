@@ -13,7 +13,9 @@ from strata_kernel.domain.cell import Cell, Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Fact, Manifest, Unit
 from strata_kernel.domain.state import (
+    AFTER,
     AMBIENT,
+    LANES,
     START,
     SUBMODULE,
     Closure,
@@ -25,7 +27,7 @@ from strata_kernel.domain.state import (
 )
 from strata_kernel.engine import apart
 from strata_kernel.engine.lookup import NOT_PUBLISHED, Hit, Miss, Moment, broken, find, quotes, restorable
-from strata_kernel.engine.passes import named, seed
+from strata_kernel.engine.passes import named, seed, taken_version
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Store, World
 
@@ -50,6 +52,13 @@ class Entry(msgspec.Struct):
     excused: dict[tuple[str, str], str] = {}
     #: The turn in which the run's facts were last found to hold.
     turn: int = 0
+    #: The versions of what it follows without reading it, by hidden unit.
+    ahead: dict[str, tuple[str, str]] = {}
+
+    @property
+    def below(self) -> State:
+        """The state that the cells below start in."""
+        return self.before if self.reading.aside else self.after
 
 
 Reader = Callable[[Cell], Reading]
@@ -80,11 +89,16 @@ class Session:
         here = {c.id for c in self.cells}
         self.entries = {i: e for i, e in self.entries.items() if i in here}
 
+    def enter(self, entry: Entry) -> None:
+        """Take the entry as what is known of its cell."""
+        entry.ahead = self.ahead(entry.reading)
+        self.entries[entry.reading.cell.id] = entry
+
     def state_before(self, index: int) -> State:
         """Return the state that document order prescribes before a cell, as far as it is known."""
         for cell in reversed(self.cells[:index]):
             if (entry := self.entries.get(cell.id)) is not None:
-                return entry.after
+                return entry.below
         return START
 
     def readvance(self) -> None:
@@ -96,7 +110,7 @@ class Session:
             entry = self.entries.get(cell.id)
             if entry is not None and entry.manifest is not None:
                 entry.before, entry.after = state, advance(state, entry.manifest, cell.id)
-                state = entry.after
+                state = entry.below
 
     def walk(self, stop: int | None = None) -> list[Entry]:
         """Look up every cell in order from the top, without running any.
@@ -111,18 +125,18 @@ class Session:
         found = []
         for cell in self.cells[:stop]:
             old = self.entries.get(cell.id)
-            left = old.after if old else None
+            left = old.below if old else None
             if old is not None and old.before is not former:
                 changed = differing(old.before, state)
             entry = self._kept(old, cell, state, changed) if old is not None else None
             if entry is None:
                 entry = self.current(cell, state)
-                changed = differing(left, entry.after) if left is not None else set()
+                changed = differing(left, entry.below) if left is not None else set()
             elif changed:
-                changed = {n for n in changed if _version(entry.after, n) != _version(left or {}, n)}
+                changed = {n for n in changed if _version(entry.below, n) != _version(left or {}, n)}
             former = left
             found.append(entry)
-            state = entry.after
+            state = entry.below
         return found
 
     def _kept(self, old: Entry, cell: Cell, state: State, changed: set[str]) -> Entry | None:
@@ -131,7 +145,7 @@ class Session:
             return None
         if changed and _reaches(old, changed):
             return None
-        if not self._stands(old, state):
+        if not self._stands(old, state) or old.ahead != self.ahead(old.reading):
             return None
         if changed or old.before is not state:
             old.before = state
@@ -145,14 +159,15 @@ class Session:
         `prepare` is called before the cell is looked up: it can bring the files of the notebook to the state.
         """
         old = self.entries.get(cell.id)
-        if old is not None and old.reading.cell == cell and same(old.before, state) and self._stands(old, state):
+        known = old is not None and old.reading.cell == cell and same(old.before, state)
+        if old is not None and known and old.ahead == self.ahead(old.reading) and self._stands(old, state):
             if old.before is not state:
                 old.before = state
                 old.after = advance(state, old.manifest, cell.id) if old.manifest else old.after
             return old
         prepare(state)
         entry = self.look(cell, state)
-        self.entries[cell.id] = entry
+        self.enter(entry)
         return entry
 
     def _stands(self, entry: Entry, state: State) -> bool:
@@ -196,21 +211,27 @@ class Session:
         if isinstance(outcome, Hit):
             after = advance(state, outcome.manifest, cell.id)
             return Entry(reading, state, outcome.manifest, after, closure=reach, turn=self.turn)
-        return Entry(reading, state, None, self._guess(reading, reach, state), outcome.reasons, closure=reach)
+        return Entry(reading, state, None, _guess(reading, reach, state), outcome.reasons, closure=reach)
 
     def with_order(self, reading: Reading, state: State) -> State:
-        """Make the cells that `@after` names inputs: their effect counts although no variable flows."""
-        wanted = reading.directives.after
-        if not wanted and (reading.loop is None or reading.loop.start_from is None):
+        """Make what the cell follows without reading it inputs: its effect counts although no variable flows."""
+        ahead = self.ahead(reading)
+        if lanes := taken_version(self, reading, state):
+            ahead = {**ahead, LANES: (reading.cell.id, lanes)}
+        if not ahead and (reading.loop is None or reading.loop.start_from is None):
             return state
-        extra = {}
-        for name in wanted:
-            entry = named(self, name)
-            if entry is not None and entry.manifest is not None:
-                version = digest("after", entry.manifest.key, entry.manifest.nonce)
-                hidden_unit = Unit(("proc:after:" + name,), version, "hidden")
-                extra["proc:after:" + name] = Slot(hidden_unit, entry.reading.cell.id)
+        extra = {name: Slot(Unit((name,), version, "hidden"), by) for name, (by, version) in ahead.items()}
         return {**state, **extra, **seed(self, reading)}
+
+    def ahead(self, reading: Reading) -> dict[str, tuple[str, str]]:
+        """Return by hidden unit the cells that a cell follows without reading them, and the versions of their runs."""
+        found: dict[str, tuple[str, str]] = {}
+        wanted = (*reading.directives.after, *(reading.spread.after if reading.spread is not None else ()))
+        for name in wanted if not reading.part else ():
+            entry = named(self, name)
+            if entry is not None and (version := _ran(entry)) is not None:
+                found[AFTER + name] = (entry.reading.cell.id, version)
+        return found
 
     def _find(self, reading: Reading, reach: Closure, state: State) -> Hit | Miss:
         try:
@@ -252,31 +273,6 @@ class Session:
         missing = restorable(manifest, self.store, here)
         return None if missing is None else [f.path for f in missing]
 
-    def _guess(self, reading: Reading, reach: Closure, state: State) -> State:
-        """Return a state in which all that the cell may write has an unknown version."""
-        unknown = provenance.version(
-            key=digest("pending", reading.program, reach.versions()), names=sorted(reading.analysis.stores)
-        )
-        after = dict(state)
-        # Only a guess for what is shown below: functions that are called and modules hardly ever change by it.
-        changeable = {n for n in reading.analysis.mutates if n in state and state[n].unit.kind == "value"}
-        touched = reading.analysis.stores | changeable
-        if reading.analysis.opaque:
-            touched = touched | {n for n in state if not hidden(n)}
-        for name in touched:
-            old = state.get(name)
-            names = old.unit.names if old else (name,)
-            unit = Unit(names, unknown, reach=old.unit.reach if old else Unit((name,), "").reach)
-            after[name] = Slot(unit, reading.cell.id)
-        for name in reading.analysis.deletes:
-            after.pop(name, None)
-        return after
-
-    def related(self, upper: Reading, needed: Mapping[str, object]) -> bool:
-        """Tell whether a cell may write something that is needed."""
-        touched = upper.analysis.stores | upper.analysis.mutates | upper.analysis.deletes
-        return bool(upper.analysis.opaque) or bool(touched & needed.keys())
-
     def estimate(self, entry: Entry) -> float:
         """Return how many seconds the cell took the last time, 0 when that is not known."""
         try:
@@ -288,6 +284,39 @@ class Session:
     def versions(self) -> set[str]:
         """Return every version that some place of the document prescribes."""
         return {s.version for e in self.entries.values() for s in e.after.values()}
+
+
+def _guess(reading: Reading, reach: Closure, state: State) -> State:
+    """Return a state in which all that the cell may write has an unknown version."""
+    unknown = provenance.version(
+        key=digest("pending", reading.program, reach.versions()), names=sorted(reading.analysis.stores)
+    )
+    after = dict(state)
+    # Only a guess for what is shown below: functions that are called and modules hardly ever change by it.
+    changeable = {n for n in reading.analysis.mutates if n in state and state[n].unit.kind == "value"}
+    touched = reading.analysis.stores | changeable
+    if reading.analysis.opaque:
+        touched = touched | {n for n in state if not hidden(n)}
+    for name in touched:
+        old = state.get(name)
+        names = old.unit.names if old else (name,)
+        unit = Unit(names, unknown, reach=old.unit.reach if old else Unit((name,), "").reach)
+        after[name] = Slot(unit, reading.cell.id)
+    for name in reading.analysis.deletes:
+        after.pop(name, None)
+    return after
+
+
+def related(upper: Reading, needed: Mapping[str, object]) -> bool:
+    """Tell whether a cell may write something that is needed."""
+    touched = upper.analysis.stores | upper.analysis.mutates | upper.analysis.deletes
+    return bool(upper.analysis.opaque) or bool(touched & needed.keys())
+
+
+def _ran(entry: Entry) -> str | None:
+    if entry.manifest is not None:
+        return digest("after", entry.manifest.key, entry.manifest.nonce)
+    return digest("failed", entry.reading.program, list(entry.error)) if entry.error is not None else None
 
 
 def _with_latest(last: Entry | None, reading: Reading, entries: list[Manifest]) -> list[Manifest]:

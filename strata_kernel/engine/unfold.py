@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from strata_kernel.cells.expand import Action, carried, expand
+from strata_kernel.cells.expand import Action, Course, Fault, expand
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain import provenance
-from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.cell import Gather, Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Dependency, Fact, FileOutput, Manifest, Unit
-from strata_kernel.domain.state import ABSENT, OBSERVED, RESTORABLE, VERDICT, State, advance, closure, hidden
+from strata_kernel.domain.state import ABSENT, AFTER, OBSERVED, RESTORABLE, VERDICT, State, advance, closure, hidden
 from strata_kernel.engine.lookup import NOT_PUBLISHED
-from strata_kernel.engine.passes import because, seed
+from strata_kernel.engine.passes import because, seed, take
 from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
 from strata_kernel.engine.session import Entry
 from strata_kernel.errors import StoreError, StrataError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from strata_kernel.engine.pipeline import Pipeline
 
 Outputs = list[dict[str, Any]]
+#: Names of errors by which the user ends a cell as a whole.
+STOPPED = ("KeyboardInterrupt", "CancelledError")
 
 
 async def unfold(pipeline: Pipeline, reading: Reading, state: State, audience: str, *, force: bool) -> Outcome:
@@ -50,6 +52,9 @@ class _Run:
         self.pipeline, self.reading, self.state, self.audience, self.force = pipeline, reading, state, audience, force
         self.session, self.cell = pipeline.session, reading.cell
         self.manifests: list[Manifest] = []
+        #: Those of them that leave what they wrote to the cells below.
+        self.leaving: list[Manifest] = []
+        self.faults: list[Reason] = []
         self.outputs: Outputs = []
         #: How many of the outputs the client has seen.
         self.replayed = 0
@@ -60,7 +65,7 @@ class _Run:
         """Go through the actions; the first that fails is how the cell fails."""
         steps = expand(self.reading)
         assert steps is not None
-        start = now = self.session.with_order(self.reading, self.state)
+        course = Course(self.session.with_order(self.reading, self.state), self.cell.id)
         loop = self.reading.loop
         if loop is not None and loop.start_from is not None and not seed(self.session, self.reading):
             name, place = loop.start_from
@@ -68,20 +73,35 @@ class _Run:
         action = next(steps)
         self.pipeline.listen(self.cell.id, "running", ())
         while True:
-            at = now if action.carry is None else carried(start, now, action.carry)
-            found = await self._one(action, at)
+            found = await self._next(action, course)
             if isinstance(found, Failed):
                 return self._failed(action, found)
-            self.manifests.append(found)
-            now = advance(at, found, self.cell.id)
-            now.pop(VERDICT, None)
             try:
                 action = steps.send(found)
             except StopIteration:
                 break
         if self.ran:
             self._replay()
-        return self._finished({n: s for n, s in now.items() if not n.startswith("proc:after:")})
+        return self._finished({n: s for n, s in course.now.items() if not n.startswith(AFTER)})
+
+    async def _next(self, action: Action, course: Course) -> Manifest | Fault | Failed:
+        """Go one action further; how one fails that may is an answer, too."""
+        taken = take(self.session, action, course)
+        if isinstance(taken, Fault):
+            return taken
+        at = course.at(action, taken)
+        found = await self._one(action, at)
+        if isinstance(found, Failed):
+            if not action.apart or found.error[0] in STOPPED:
+                return found
+            text = f"{action.what} {action.place} of {action.total} failed: {': '.join(found.error[:2])}"
+            self.faults.append(Reason("error", text))
+            return Fault(*found.error[:2])
+        self.manifests.append(found)
+        if not action.apart:
+            self.leaving.append(found)
+        course.past(action, at, found)
+        return found
 
     async def _one(self, action: Action, at: State) -> Manifest | Failed:
         """Return the run that stands for an action, from the store or by running it."""
@@ -111,12 +131,12 @@ class _Run:
 
     def _failed(self, action: Action, failed: Failed) -> Failed:
         name, text = failed.error[:2]
-        reasons = (Reason("error", f"pass {action.place} of {action.total} failed: {name}: {text}"),)
+        reasons = (Reason("error", f"{action.what} {action.place} of {action.total} failed: {name}: {text}"),)
         inner = failed.entry
         after = self.state if self.session.ordered else inner.after
         reach = closure(self.reading.analysis, self.session.with_order(self.reading, self.state))
         entry = Entry(self.reading, self.state, None, after, reasons, (name, text), reach, inner.facts)
-        self.session.entries[self.cell.id] = entry
+        self.session.enter(entry)
         seconds = sum(m.seconds for m in self.manifests) + failed.seconds
         return Failed(entry, failed.error, self.why, seconds)
 
@@ -130,7 +150,7 @@ class _Run:
             manifest = msgspec.structs.replace(manifest, reasons=(*manifest.reasons, Reason("unobserved", text)))
         entry = Entry(self.reading, self.state, manifest, now, manifest.reasons, closure=reach)
         entry.turn = self.session.turn
-        self.session.entries[self.cell.id] = entry
+        self.session.enter(entry)
         if manifest.files:
             self.session.settle(f.path for f in manifest.files)
         if not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
@@ -140,7 +160,7 @@ class _Run:
         pipeline.arrive(now)
         if not self.ran:
             return Restored(entry, manifest, self.outputs)
-        if self.audience == "cell":
+        if self.audience == "cell" and not isinstance(self.cell, Gather):
             pipeline.show(self.cell.id, self.outputs)
         return Completed(entry, manifest, (*self.why, *manifest.reasons))
 
@@ -165,7 +185,7 @@ class _Run:
             deletes=tuple(sorted(n for n in self.state if not hidden(n) and n not in now)),
             files=tuple(files.values()),
             outputs=_joined(self.outputs),
-            reasons=reasons,
+            reasons=(*reasons, *self.faults),
             effects=tuple(dict.fromkeys(e for m in self.manifests for e in m.effects)),
             nonce=digest("nonces", nonces) if nonces else "",
             result=last.result,
@@ -205,7 +225,7 @@ class _Run:
     def _units(self, now: State) -> tuple[Unit, ...]:
         """Return what the passes wrote and still stands, in their order; names that do not stand are left out."""
         units: dict[tuple[str, ...], Unit] = {}
-        for manifest in self.manifests:
+        for manifest in self.leaving:
             for unit in manifest.units:
                 if unit.names == (VERDICT,):
                     continue

@@ -11,8 +11,7 @@ import msgspec
 
 from strata_kernel import protocol
 from strata_kernel.cells.kind import Reading
-from strata_kernel.domain.cell import Reason
-from strata_kernel.domain.checks import check
+from strata_kernel.domain.cell import Gather, Reason
 from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.domain.terms import LOCAL
 from strata_kernel.engine.pipeline import Outcome, Restored
@@ -65,6 +64,8 @@ class Follower:
         if self.comms:
             session = self.bridge.session
             cell = next((c for c in session.cells if c.id == cell_id), None)
+            if isinstance(cell, Gather):
+                return
             away = _away(session.read(cell)) if cell else None
             self._put(
                 protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons), worker=away)  # type: ignore[arg-type]
@@ -72,7 +73,7 @@ class Follower:
 
     def progress(self, cell_id: str, done: int, total: int) -> None:
         """Tell everyone how far a cell of several parts has come."""
-        if self.comms:
+        if self.comms and self.bridge.order.stands(cell_id):
             progress = protocol.Progress(done=done, total=total, label="pass")
             self._put(protocol.CellStatus(id=cell_id, state="running", progress=progress))
 
@@ -181,27 +182,23 @@ class Follower:
             self.send(graph)
         current = set(self.bridge.host.running)
         unsettled = {status.id for status in list(self._saving.values())}
-        items = self._findings(entries)
+        items = self._findings()
+        entries = [e for e in entries if not isinstance(e.reading.cell, Gather)]
         moving = {*current, *unsettled, self.bridge.target}
         settled = [e for e in entries if e.reading.cell.id not in moving]
         self._tell([_status(e, *self.bridge.view.standing(e)) for e in settled])
-        for entry in entries:
-            cell_id = entry.reading.cell.id
+        # Those that do not stand are shown, too.
+        for cell_id in dict.fromkeys((*(e.reading.cell.id for e in entries), *items)):
             found = items.get(cell_id, [])
             if found or ("diagnostics", cell_id) in self._sent:
                 self._once("diagnostics", cell_id, protocol.encode(protocol.Diagnostics(id=cell_id, items=found)))
 
-    def _findings(self, entries: list[Entry]) -> dict[str, list[Diagnostic]]:
-        settings = self.bridge.parts.settings
-        workers = [w.name for w in settings.workers]
-        mounts = [m.name for m in settings.mounts]
+    def _findings(self) -> dict[str, list[Diagnostic]]:
         found: dict[str, list[Diagnostic]] = {}
-        for item in check([e.reading.cell for e in entries], workers, mounts):
-            found.setdefault(item.cell or "", []).append(item)
         order = self.bridge.order
         with order.lock:
             cells, active = list(order.cells), dict(order.variants)
-        for item in self.bridge.parts.findings(cells, active):
+        for item in self.bridge.parts.check(cells, active):
             found.setdefault(item.cell or "", []).append(item)
         return found
 

@@ -10,15 +10,18 @@ from typing import Any
 
 from strata_kernel import __version__
 from strata_kernel.domain.cell import Reason
-from strata_kernel.engine.pipeline import Restored
+from strata_kernel.engine.pipeline import Completed, Failed, Restored
 from strata_kernel.errors import CellFailed, LeftOut, StrataError
 from strata_kernel.kernel import reply as replies
 from strata_kernel.kernel.bridge import Bridge
-from strata_kernel.kernel.interrupt import Interrupts
+from strata_kernel.kernel.interrupt import NAMES, Interrupts
 from strata_kernel.kernel.looking import LookingKernel
 
 #: A cell that names a worker other than this process, told without the parts that may be at fault.
 _AWAY = re.compile(r"^#\s*@worker\s+(?!local\s*$)\S", re.MULTILINE)
+
+
+_OK: dict[str, Any] = {"status": "ok", "user_expressions": {}, "payload": []}
 
 
 class StrataKernel(LookingKernel):
@@ -128,6 +131,12 @@ class StrataKernel(LookingKernel):
         self._decision = replies.describe(outcome, self.bridge.pipeline.options)
         if isinstance(outcome, Restored):
             return self._replay(outcome, code, request)
+        aside = isinstance(outcome, Failed) and outcome.entry.reading.aside and outcome.error[0] not in NAMES
+        if aside or (isinstance(outcome, Completed) and self.plain_reply.get("status") == "error"):
+            # Its failure, or that of a part, is its result: what reads it gets the error, and nothing is given up.
+            self.plain_reply = {**_OK, "execution_count": self.plain_reply.get("execution_count", 0)}
+        if isinstance(outcome, Failed) and aside:
+            self._decision["error"] = dict(zip(("ename", "evalue", "traceback"), outcome.error, strict=True))
         return self._plain(code, request)
 
     def _plain(self, code: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +177,7 @@ class StrataKernel(LookingKernel):
         self.show("stream", {"name": "stderr", "text": f"strata: {error}\n"})
         count = self.shell.execution_count
         self.count(code, request)
-        return {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
+        return {**_OK, "execution_count": count}
 
     def _blocked(self, error: StrataError, code: str, request: dict[str, Any]) -> dict[str, Any]:
         failure = self.bridge.host.failure if isinstance(error, CellFailed) else None
@@ -190,7 +199,7 @@ class StrataKernel(LookingKernel):
         count = self.bridge.host.counts[outcome.entry.reading.cell.id] = self.shell.execution_count
         self.show_again(outcome.outputs)
         self.count(code, request)
-        return {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
+        return {**_OK, "execution_count": count}
 
     def do_shutdown(self, restart: bool) -> Any:
         """Let the store take in what is still under way, then shut down."""

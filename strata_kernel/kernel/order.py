@@ -64,6 +64,11 @@ class Order:
         with self.lock:
             return choose(self.cells, self.variants, whole=self.told or self._path is not None)
 
+    def stands(self, cell_id: str) -> bool:
+        """Tell whether the document has the cell."""
+        with self.lock:
+            return self._index(cell_id) is not None
+
     def drop(self, ids: Iterable[str]) -> None:
         """Take cells out that the client says are deleted."""
         gone = set(ids)

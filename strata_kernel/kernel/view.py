@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from strata_kernel.domain.analysis import Analysis
-from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.cell import Gather, Reason
 from strata_kernel.domain.state import State, hidden
 from strata_kernel.engine import report
 from strata_kernel.engine.passes import missing
@@ -50,7 +50,7 @@ class View:
             for cell in cells:
                 pause()
                 found.append(session.current(cell, state))
-                state = found[-1].after
+                state = found[-1].below
             self._note(found)
             return found
 
@@ -83,7 +83,7 @@ class View:
                 return entry
         if target.isdecimal() and 0 < int(target) <= len(entries):
             return entries[int(target) - 1]
-        slot = entries[-1].after.get(target) if entries and not hidden(target) else None
+        slot = entries[-1].below.get(target) if entries and not hidden(target) else None
         return next((e for e in entries if slot is not None and e.reading.cell.id == slot.by), None)
 
     def estimate(self, entry: Entry) -> float | None:
@@ -111,7 +111,7 @@ class View:
     def describe(self, name: str) -> str:
         """Say where a name's value comes from."""
         entries = self.entries()
-        slot = entries[-1].after.get(name) if entries else None
+        slot = entries[-1].below.get(name) if entries else None
         if slot is None:
             return f"`{name}` stands nowhere in the document"
         unit = slot.unit
@@ -125,7 +125,8 @@ class View:
     def table(self) -> str:
         """Return one line for each cell, and what the cache saved."""
         lines = []
-        for place, entry in enumerate(self.entries(), 1):
+        entries = [e for e in self.entries() if not isinstance(e.reading.cell, Gather)]
+        for place, entry in enumerate(entries, 1):
             state, reasons = self.standing(entry)
             text = reasons[0].text if reasons else ""
             lines.append(f"{place:4}  {entry.reading.label[:24]:24}  {state:11}  {text}".rstrip())

@@ -128,6 +128,7 @@ class Client(NotebookClient):  # type: ignore[misc]
         except RuntimeError as error:
             raise InvocationError(f"the kernel did not start: {error}") from error
         self.kc.execute = self._send
+        self._listen()
         self._tell_document()
         self.started = True
         failed = False
@@ -161,7 +162,8 @@ class Client(NotebookClient):  # type: ignore[misc]
             error = ErrorRecord("KeyboardInterrupt", "") if stopped else ErrorRecord("DeadKernelError", str(failure))
         cell.execution_count = self._answer.get("content", {}).get("execution_count", cell.get("execution_count"))
         elapsed = (asyncio.get_running_loop().time() - start) * 1000
-        self._job.record(self._record(error, elapsed))
+        own = (self._answer.get("metadata", {}).get("strata") or {}).get("error")
+        self._job.record(self._record(error or (ErrorRecord(**own) if own else None), elapsed))
         return error is not None
 
     @staticmethod
@@ -216,9 +218,24 @@ class Client(NotebookClient):  # type: ignore[misc]
         if msg["content"].get("comm_id") != self._comm:
             super().handle_comm_msg(outs, msg, cell_index)
 
+    def _listen(self) -> None:
+        """Hear what the kernel says of its own accord, too: nbclient looks at answers to its requests alone."""
+        channel = self.kc.iopub_channel
+        get = channel.get_msg
+
+        async def heard(**options: Any) -> Any:
+            message = await get(**options)
+            said = message["content"].get("data") if message["msg_type"] == "comm_msg" else None
+            if isinstance(said, dict) and said.get("id") == self._cell_id and (part := said.get("progress")):
+                self._job.on_progress(self._label() or self._cell_id, part["done"], part["total"])
+            return message
+
+        channel.get_msg = heard
+
     def _tell_document(self) -> None:
         comm = self._comm
-        cells = [c for c in self._job.session.cells if c.id in {i for i, _ in code_ids(self.nb)}]
+        known = {i for i, _ in code_ids(self.nb)} & {c.id for c in self._job.session.cells}
+        cells = [c for c in self._job.notebook.cells if c.id in known]
         path = str(self._job.notebook.path)
         for kind, body in (
             ("comm_open", {"target_name": TARGET, "data": encode(Hello(protocol=1, path=path))}),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
-from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.cell import Gather, Reason
 from strata_kernel.domain.manifest import Manifest
 from strata_kernel.domain.report import Standing
 from strata_kernel.domain.variants import choose
@@ -40,30 +41,31 @@ class Inspection:
 
     def __init__(self, notebook: Notebook, parts: Parts) -> None:
         self.notebook, self.parts = notebook, parts
-        self._session = parts.session()
-        self._session.document(choose(notebook.cells, parts.active()).standing)
-        self._entries: list[Entry] = self._session.walk()
-        self._blocked = report.blocked(self._entries)
+        self.session = parts.session()
+        self.session.document(choose(notebook.cells, parts.active()).standing)
+        self.entries: list[Entry] = self.session.walk()
+        self._blocked = report.blocked(self.entries)
 
     def status(self) -> list[Standing]:
         """Return how every cell stands."""
-        return [self._standing(entry) for entry in self._entries]
+        return [self._standing(entry) for entry in self.entries if not isinstance(entry.reading.cell, Gather)]
 
     def why(self, cell: str) -> Standing:
         """Return how a cell, named by id, label or position, stands and why; raise InvocationError for no such cell."""
         entry = self._entry(cell)
         lines = [report.why(entry, lacking=self._blocked.get(entry.reading.cell.id, ()))]
         if entry.manifest is None:
-            lines += [f"  - {reason.text}" for reason in missing(self._session, entry)]
+            lines += [f"  - {reason.text}" for reason in missing(self.session, entry)]
         return msgspec.structs.replace(self._standing(entry), text="\n".join(lines))
 
     def graph(self) -> Graph:
         """Return the cells with what they read and write."""
-        return Graph(revision=0, cells=report.graph(self._entries))
+        return Graph(revision=0, cells=report.graph(self.entries))
 
     def node(self, cell: str) -> Node:
         """Return a cell of the graph; raise InvocationError for no such cell."""
-        return self.graph().cells[self._entries.index(self._entry(cell))]
+        entry = self._entry(cell)
+        return next(node for node in self.graph().cells if node.id == entry.reading.cell.id)
 
     def inputs(self, cell: str) -> list[Input]:
         """Return the names that the cell reads; raise InvocationError for no such cell."""
@@ -82,12 +84,22 @@ class Inspection:
             if entry.manifest is None or manifest.key != entry.manifest.key:
                 yield Kept(manifest, False)
 
+    def text(self, manifest: Manifest) -> str:
+        """Return what a run showed, as plain text; raise StoreError when it cannot be read."""
+        outputs = manifest.outputs
+        if not isinstance(outputs, list):
+            outputs = msgspec.json.decode(bytes(self.parts.store.get(outputs)), type=list[dict[str, Any]])
+        bodies = [output["content"] for output in outputs]
+        shown = [b["text"] if "text" in b else b.get("data", {}).get("text/plain", "") + "\n" for b in bodies]
+        return "".join(shown).rstrip("\n")
+
     def _entry(self, cell: str) -> Entry:
         # An id is exact, so one cell's position or label never hides another cell's id.
-        for entry in self._entries:
+        for entry in self.entries:
             if cell == entry.reading.cell.id:
                 return entry
-        for place, entry in enumerate(self._entries, 1):
+        entries = [e for e in self.entries if not isinstance(e.reading.cell, Gather)]
+        for place, entry in enumerate(entries, 1):
             if cell in (entry.reading.directives.name, str(place), entry.reading.label):
                 return entry
         raise InvocationError(f"{self.notebook.path}: there is no cell {cell!r}")

@@ -6,13 +6,13 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from strata_kernel.domain.checks import check
+from strata_kernel.domain.cell import Cell, Gather
 from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.domain.report import CellRecord, LargeArtifact, RunReport, Standing, large_artifacts, summarize
-from strata_kernel.domain.state import advance
-from strata_kernel.domain.variants import choose
+from strata_kernel.domain.state import START, State
+from strata_kernel.domain.variants import ALL, choose, groups
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import InvocationError, StoreError
 from strata_kernel.protocol import Graph
@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from strata_kernel.runner.client import KernelPool as Pool
 
 OnCell = Callable[[CellRecord], None]
+#: Gets the label of a cell of several parts, the part it is at from 1, and how many there can be.
+OnProgress = Callable[[str, int, int], None]
 
 
-def _transform(source: str) -> str:
-    from strata_kernel.kernel.transform import transform
+def transform(source: str) -> str:
+    """Turn a cell with magics into Python, for who is no kernel."""
+    from strata_kernel.kernel.transform import transform as turn
 
-    return transform(source)
+    return turn(source)
 
 
 class KernelPool:
@@ -58,7 +61,7 @@ class Runner:
     """Runs notebooks of a project; `kernel_pool` keeps kernels across runs.
 
     `project` is the folder in which kernels start; by default that of each notebook. `variants` are active by group
-    instead of those that the notebook has active.
+    instead of those that the notebook has active, `*` being all of them; `sweep` makes all active where none is named.
     """
 
     def __init__(
@@ -66,10 +69,14 @@ class Runner:
         project: str | Path | None = None,
         kernel_pool: KernelPool | None = None,
         variants: Mapping[str, str] | None = None,
+        *,
+        sweep: bool = False,
     ) -> None:
         self.project = Path(project) if project is not None else None
         self._own = kernel_pool is None
-        self.variants = dict(variants or {})
+        #: Follows a cell of several parts while it runs.
+        self.on_progress: OnProgress = lambda label, done, total: None
+        self.variants, self.sweep = dict(variants or {}), sweep
         self.kernels = kernel_pool or KernelPool()
 
     def close(self) -> None:
@@ -105,6 +112,7 @@ class Runner:
         listener = on_cell or (lambda record: None)
         name = kernel_name or "strata"
         run = _Run(notebook, parts, listener, output)
+        run.on_progress = self.on_progress
         wanted = _wanted(notebook, [c.id for c in run.session.cells], cells)
         served = not force and same_interpreter(name) and run.serve(wanted)
         complete = True
@@ -129,8 +137,10 @@ class Runner:
         folder = self._folder(notebook)
         # As the kernel would tell it: without links.
         cwd = Path(os.path.realpath(folder))
-        flags = {"variants": self.variants} if self.variants else None
-        return build(folder, dict(os.environ), _transform, metadata=notebook.metadata, flags=flags, check=True, cwd=cwd)
+        swept = dict.fromkeys(groups(notebook.cells), ALL) if self.sweep else {}
+        active = {**swept, **self.variants}
+        flags = {"variants": active} if active else None
+        return build(folder, dict(os.environ), transform, metadata=notebook.metadata, flags=flags, check=True, cwd=cwd)
 
     def inspect(self, path: str | Path) -> Inspection:
         """Return what is known of a notebook, without running any cell; raise InvocationError or StoreError."""
@@ -157,6 +167,7 @@ class _Run:
         self.notebook, self.parts, self.on_cell, self.output = notebook, parts, on_cell, output
         self.session: Session = parts.session()
         self.session.document(choose(notebook.cells, parts.active()).standing)
+        self.on_progress: OnProgress = lambda label, done, total: None
         self.records: list[CellRecord] = []
         self.large: list[LargeArtifact] = []
         self.interrupted = False
@@ -168,11 +179,9 @@ class _Run:
 
     def serve(self, wanted: set[str]) -> bool:
         """Serve every wanted cell from the store; False, with nothing said or written, when one of them must run."""
-        state: dict[str, Any] = {}
+        state: State = START
         entries: list[tuple[Entry, float]] = []
-        for cell in self.session.cells:
-            if cell.id not in wanted:
-                break
+        for cell in _read(self.session.cells, wanted):
             begun = time.perf_counter()
             if not cell.source.strip():
                 continue
@@ -183,8 +192,10 @@ class _Run:
                 self._restore_files(entry)
             except StoreError:
                 return False
-            state = advance(state, entry.manifest, cell.id)
-            entries.append((entry, time.perf_counter() - begun))
+            self.session.enter(entry)
+            state = entry.below
+            if not isinstance(cell, Gather):
+                entries.append((entry, time.perf_counter() - begun))
         if self.output is not None:
             from strata_kernel.runner.writing import write_served
 
@@ -210,10 +221,7 @@ class _Run:
 
     def diagnostics(self) -> list[Diagnostic]:
         """Return the findings on the directives of all cells, those that concern several of them too."""
-        settings = self.parts.settings
-        workers, mounts = [w.name for w in settings.workers], [m.name for m in settings.mounts]
-        found = check(self.session.cells, workers, mounts)
-        return found + self.parts.findings(self.notebook.cells, self.parts.active())
+        return self.parts.check(self.notebook.cells, self.parts.active())
 
 
 def served_record(entry: Entry, seconds: float) -> CellRecord:
@@ -230,6 +238,12 @@ def served_record(entry: Entry, seconds: float) -> CellRecord:
         worker=entry.reading.terms.worker,
         reasons=list(manifest.reasons),
     )
+
+
+def _read(cells: list[Cell], wanted: set[str]) -> list[Cell]:
+    """Return the cells down to the last that is wanted: what only gathers counts where something stands below it."""
+    end = max((place + 1 for place, c in enumerate(cells) if c.id in wanted and not isinstance(c, Gather)), default=0)
+    return cells[:end]
 
 
 def _wanted(notebook: Notebook, code: list[str], cells: Iterable[str] | None) -> set[str]:

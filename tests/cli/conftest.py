@@ -36,7 +36,13 @@ class ScriptedRunner:
         self.closed = False
 
     def run(
-        self, path: Path, force: bool, kernel_name: str | None, *, on_cell: Callable[[CellRecord], None], **options: Any
+        self,
+        path: Path,
+        force: bool,
+        kernel_name: str | None,
+        *,
+        on_cell: Callable[[CellRecord], None],
+        **options: Any,
     ) -> RunReport:
         self.calls.append({"path": path, "force": force, "kernel_name": kernel_name, **options})
         if path.is_file():

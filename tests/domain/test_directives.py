@@ -60,7 +60,7 @@ def test_the_rest_of_the_grammar() -> None:
     found = parse(
         "# @worker gpu-1\n# @timeout 1.5\n# @env A=1\n# @env B=x=y\n# @mount raw s3://bucket/raw\n"
         "# @mount out file:///tmp/out rw\n# @loop max_iter=3 carry=state\n# @loop start_from=seed@iter=2\n"
-        "# @loop_until state > 3\n# @variant model big\n# @table sales file:///lake#shop.sales snapshot=7\n"
+        "# @loop_until state > 3\n# @variant model big\n# @per_variant model\n# @table sales file:///lake#shop.sales snapshot=7\n"
         "# @model small\n# @temperature 0.5\n# @max_tokens 10\n# @system a\n# @system a\n# @output json\n"
         '# @output_schema {"type": "object"}\n# @validate_retries 2\n# @sql connection=db write=true\n'
     )
@@ -69,7 +69,7 @@ def test_the_rest_of_the_grammar() -> None:
     assert found.mounts == (Mount("raw", "s3://bucket/raw"), Mount("out", "file:///tmp/out", "rw"))
     assert found.loop == Loop(3, ("state",), ("seed", 2))
     assert found.loop_until == "state > 3"
-    assert found.variant == ("model", "big")
+    assert (found.variant, found.per_variant) == (("model", "big"), "model")
     assert found.tables == (TableInput("sales", "file:///lake", "shop.sales", 7),)
     assert (found.model, found.temperature, found.max_tokens) == ("small", 0.5, 10)
     assert (found.system, found.output, found.validate_retries) == (("a", "a"), "json", 2)

@@ -1,5 +1,12 @@
 """Loop cells in a real kernel: each pass has a key of its own, and only what is missing runs."""
 
+import contextlib
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
 import time
 
 import pytest
@@ -243,3 +250,25 @@ def test_headless_a_warm_loop_starts_no_kernel_and_why_tells_the_pass(headless):
     assert not headless.started
     headless.write(**{**cells, "b": loop("state += 1", 9, until="state > 100")})
     assert "pass 6 of 9: never run with this code" in headless.why("b")
+
+
+def test_a_terminal_shows_the_pass(headless):
+    headless.write(
+        a="import time\nstate = 0",
+        b="# @name training\n# @loop max_iter=40 carry=state\ntime.sleep(0.05)\nstate += 1",
+    )
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 120))
+    command = [sys.executable, "-m", "strata_kernel.cli", "run", str(headless.path)]
+    run = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while piece := os.read(ours, 4096):
+            shown += piece
+    os.close(ours)
+    assert run.wait(60) == 0
+    passes = [int(n) for n in re.findall(rb"training: (\d+)/40", shown)]
+    assert passes == sorted(passes)
+    assert len(set(passes)) > 3
+    assert re.search(rb"training: \d+/40, [\d.]+ m?s left", shown)

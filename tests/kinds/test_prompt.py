@@ -1,10 +1,12 @@
 """Prompt cells in a real kernel, with the real client against a real HTTP server."""
 
 import json
+import os
 import time
 
 import pytest
 
+from strata_kernel.cli.__main__ import main
 from tests.kinds.models import endpoint
 
 
@@ -257,3 +259,16 @@ def test_headless_a_warm_notebook_starts_no_kernel_and_asks_no_model(headless, m
     assert headless.statuses() == {"a": "cached", "b": "cached", "c": "cached"}
     assert not headless.started
     assert len(model.requests) == 1
+
+
+def test_headless_a_run_ends_where_its_costs_do(headless, model, tmp_path, capsys):
+    (tmp_path / "strata.toml").write_text(f'[ai]\nmodel = "m"\nbase_url = "{model.address}"\nprice_in = 10000\n')
+    headless.write(**{f"c{n}": f"%%prompt x\n{n}" for n in range(4)})
+    before = os.environ.get("STRATA_AI_MAX_COST")
+    for spent, statuses in ((1.5, ["ok", "ok", "error", "skipped"]), (1.5, ["cached", "cached", "ok", "ok"])):
+        main(["run", str(headless.path), "--max-cost", str(spent), "--format", "json"])
+        told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [t["status"] for t in told if t["type"] == "cell"] == statuses
+    assert "the limit of 1.5 for models is spent" not in str(told)
+    assert os.environ.get("STRATA_AI_MAX_COST") == before
+    assert len(model.requests) == 4

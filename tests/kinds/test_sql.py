@@ -1,5 +1,6 @@
 """SQL cells in a real kernel, against SQLite and DuckDB files and a real PostgreSQL."""
 
+import shutil
 import sqlite3
 import textwrap
 
@@ -7,7 +8,10 @@ import duckdb
 import psycopg
 import pytest
 
+from tests.conftest import Frontend
 from tests.kinds import postgres
+
+ENGINES = ("sqlite", "duckdb", "postgresql")
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +29,18 @@ class Outside:
     """Another program that writes to the database."""
 
     def __init__(self, engine, folder, port=None):
-        self.engine, self.folder, self.port = engine, folder, port
+        self.engine, self.folder, self.port, self.file = engine, folder, port, "shop.db"
 
     def declared(self):
         if self.engine == "postgresql":
             return f'driver = "postgresql"\nhost = "127.0.0.1"\nport = {self.port}\ndbname = "shop"\nuser = "reader"'
-        return f'driver = "{self.engine}"\npath = "shop.db"'
+        return f'driver = "{self.engine}"\npath = "{self.file}"'
 
     def open(self):
         if self.engine == "sqlite":
-            return sqlite3.connect(self.folder / "shop.db", isolation_level=None)
+            return sqlite3.connect(self.folder / self.file, isolation_level=None)
         if self.engine == "duckdb":
-            return duckdb.connect(str(self.folder / "shop.db"))
+            return duckdb.connect(str(self.folder / self.file))
         return psycopg.connect(host="127.0.0.1", port=self.port, dbname="shop", user="reader", autocommit=True)
 
     def execute(self, *statements):
@@ -46,14 +50,38 @@ class Outside:
         con.close()
 
 
-@pytest.fixture(params=["sqlite", "duckdb", "postgresql"])
-def outside(request, tmp_path):
-    port = request.getfixturevalue("port") if request.param == "postgresql" else None
-    found = Outside(request.param, tmp_path, port)
-    (tmp_path / "strata.toml").write_text(f"[connections.shop]\n{found.declared()}\n")
+def filled(engine, folder, request):
+    """Return a database with a table of two rows, declared for the kernels that start in the folder."""
+    port = request.getfixturevalue("port") if engine == "postgresql" else None
+    found = Outside(engine, folder, port)
+    (folder / "strata.toml").write_text(f"[connections.shop]\n{found.declared()}\n")
     found.execute("DROP TABLE IF EXISTS item", "CREATE TABLE item (id INTEGER, name TEXT)")
     found.execute("INSERT INTO item VALUES (1, 'one'), (2, 'two')")
     return found
+
+
+@pytest.fixture(params=ENGINES)
+def outside(request, tmp_path):
+    return filled(request.param, tmp_path, request)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def running(request, tmp_path_factory):
+    """One kernel for each engine: to start it and to load its libraries takes longer than what is tried in it."""
+    folder = tmp_path_factory.mktemp("sql")
+    filled(request.param, folder, request)
+    found = Frontend(folder, folder / "store")
+    yield found, request.param
+    found.stop()
+
+
+@pytest.fixture
+def shared(running, request):
+    """A kernel that remembers nothing of the tests before, and its database as it was."""
+    kernel, engine = running
+    kernel.document()
+    shutil.rmtree(kernel.store, ignore_errors=True)
+    return kernel, filled(engine, kernel.folder, request)
 
 
 def play(kernel, **cells):
@@ -64,8 +92,8 @@ def play(kernel, **cells):
 READ = "%%sql shop\n# @name found\nSELECT id, name FROM item WHERE id >= :least ORDER BY id"
 
 
-def test_a_query_is_bound_served_and_noticed_to_be_old(frontend, outside):
-    kernel = frontend()
+def test_a_query_is_bound_served_and_noticed_to_be_old(shared):
+    kernel, outside = shared
     cells = {"a": "least = 2", "b": READ, "c": "print(type(found).__module__.split('.')[0], found.values.tolist())"}
     runs = play(kernel, **cells)
     assert runs["b"].error is None, runs["b"].content
@@ -85,16 +113,16 @@ def test_a_query_is_bound_served_and_noticed_to_be_old(frontend, outside):
     assert runs["b"].content["execution_count"] == runs["a"].content["execution_count"] + 1
 
 
-def test_layout_and_comments_are_not_in_the_key_but_the_query_is(frontend, outside):
-    kernel = frontend()
+def test_layout_and_comments_are_not_in_the_key_but_the_query_is(shared):
+    kernel, _ = shared
     play(kernel, a="least = 1", b=READ)
     again = READ.replace(" WHERE", "\n  -- those that count\n  WHERE")
     assert play(kernel, a="least = 1", b=again)["b"].status == "hit"
     assert play(kernel, a="least = 1", b=READ.replace(">=", ">"))["b"].status == "ran"
 
 
-def test_writes_are_denied_to_cells_that_read(frontend, outside):
-    kernel = frontend()
+def test_writes_are_denied_to_cells_that_read(shared):
+    kernel, outside = shared
     for statement in (
         "INSERT INTO item VALUES (9, 'x')",
         "DROP TABLE item",
@@ -110,8 +138,8 @@ def test_writes_are_denied_to_cells_that_read(frontend, outside):
 WRITE = "# @sql connection=shop write=true\n# @name done\nINSERT INTO item VALUES (:id, :name); UPDATE item SET name = 'uno' WHERE id = 1;"
 
 
-def test_a_write_is_all_or_nothing_once_a_session_and_reads_below_follow(frontend, outside):
-    kernel = frontend()
+def test_a_write_is_all_or_nothing_once_a_session_and_reads_below_follow(shared):
+    kernel, outside = shared
     cells = {
         "a": 'id, name, least = 7, "x\'); DROP TABLE item; --", 1',
         "b": WRITE,
@@ -132,8 +160,8 @@ def test_a_write_is_all_or_nothing_once_a_session_and_reads_below_follow(fronten
     assert outside.open().execute("SELECT count(*) FROM item").fetchone() == (4,)
 
 
-def test_a_read_below_an_edited_write_waits_for_it(frontend, outside):
-    kernel = frontend()
+def test_a_read_below_an_edited_write_waits_for_it(shared):
+    kernel, _ = shared
     cells = {
         "a": "least = 1",
         "b": "# @sql connection=shop write=true\nUPDATE item SET name = 'A' WHERE id = 1",
@@ -145,8 +173,8 @@ def test_a_read_below_an_edited_write_waits_for_it(frontend, outside):
     assert kernel.value("found.name[0]") == "'B'"
 
 
-def test_errors_name_cause_and_cure(frontend, outside):
-    kernel = frontend()
+def test_errors_name_cause_and_cure(shared):
+    kernel, _ = shared
     for source, word in [
         ("%%sql shpo\nSELECT 1", "did you mean 'shop'"),
         ("%%sql shop\nSELECT :missing", "no cell above binds `missing`"),
@@ -163,19 +191,19 @@ def test_errors_name_cause_and_cure(frontend, outside):
     assert "is a set" in kernel.run("%%sql shop\nSELECT :thing", "z").content["evalue"]
 
 
-def test_an_interrupt_ends_the_query(frontend, outside):
-    kernel = frontend()
+def test_an_interrupt_ends_the_query(shared):
+    kernel, outside = shared
     endless = {
         "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
         "duckdb": "SELECT count(*) FROM range(10000000000) a WHERE hash(a) % 7 = 3",
         "postgresql": "SELECT pg_sleep(300)",
     }[outside.engine]
     # What is imported by then cannot take the interrupt for itself.
-    cells = {"a": "%%sql shop\nSELECT count(*) FROM item", "b": f"%%sql shop\n{endless}"}
+    cells = {"a": "%%sql shop\nSELECT count(*) FROM item", "endless": f"%%sql shop\n{endless}"}
     kernel.document(**cells)
     kernel.run(cells["a"], "a")
-    message = kernel.send(cells["b"], "b")
-    kernel.hear(lambda d: d.get("type") == "cell-status" and d["id"] == "b" and d["state"] == "running")
+    message = kernel.send(cells["endless"], "endless")
+    kernel.hear(lambda d: d.get("type") == "cell-status" and d["id"] == "endless" and d["state"] == "running")
     kernel.manager.interrupt_kernel()
     run = kernel.finish(message)
     assert run.error == "KeyboardInterrupt"
@@ -196,8 +224,8 @@ def test_headless_a_warm_notebook_starts_no_kernel(headless, outside):
     assert headless.statuses() == {"a": "cached", "b": "ok", "c": "ok"}
 
 
-def test_policies(frontend, outside):
-    kernel = frontend()
+def test_policies(shared):
+    kernel, outside = shared
     cells = {
         p: f"%%sql shop\n# @name r_{n}\n# @cache {p}\nSELECT count(*) AS n FROM item"
         for n, p in enumerate(["forever", "ttl=1h", "off", "fingerprint"])
@@ -218,8 +246,8 @@ TYPES = textwrap.dedent("""
 """)
 
 
-def test_binds_travel_by_exact_types(frontend, outside):
-    kernel = frontend()
+def test_binds_travel_by_exact_types(shared):
+    kernel, outside = shared
     names = [
         "none",
         "yes",

@@ -212,7 +212,7 @@ class Frontend:
     def send(self, kind, content):
         self.client.shell_channel.send(self.client.session.msg(kind, content))
 
-    def document(self, cells):
+    def document(self, cells, variants=None):
         self.wait()
         self.revision += 1
         listed = [{"id": i, "kind": "code", "source": s} for i, s in zip(self.ids, cells, strict=True)]
@@ -220,7 +220,7 @@ class Frontend:
             "comm_msg",
             {
                 "comm_id": self.comm,
-                "data": {"type": "document", "revision": self.revision, "variants": {}, "cells": listed},
+                "data": {"type": "document", "revision": self.revision, "variants": variants or {}, "cells": listed},
             },
         )
 

@@ -1,6 +1,6 @@
 """The grammar: small pieces of cells over a few names, by theme.
 
-`<i>` is an integer, `<s>` a string literal, `<kind:x>` an existing name of that kind called x in the piece, `<+kind:x>` a name that the
+`<i>` is an integer, `<n>` one above 0, `<s>` a string literal, `<kind:x>` an existing name of that kind called x in the piece, `<+kind:x>` a name that the
 piece binds, `<x>` the same name again, `<any:x>` any existing name, `<same:x>` a new name of the kind of x.
 A piece marked P is pure: a second run of the document may not execute it.
 """
@@ -13,6 +13,7 @@ NAMES = {
     "ser": ("s1", "s2"),
     "mod": ("helper", "base"),
     "fact": ("make", "build"),
+    "var": "pqr",
 }
 VALUES = "abcdef"
 
@@ -90,6 +91,42 @@ P for _ in range(<i>):\\n    <+int:x> = <i>
 P __version__ = <s>
 P try:\\n    <+str:x> = __version__\\nexcept NameError:\\n    <x> = 'none'
   assert <int:x> < 40
+""",
+    "loops": """
+P # @loop max_iter=<n> carry=<int:x>\\n<x> = <x> * 2 % 97 + <i>
+P # @loop max_iter=<n> carry=<int:x>\\n# @loop_until <x> > 30\\n<x> += <i>\\nprint(<x>)
+P # @loop max_iter=<n> carry=<list:x>\\n<x>.append(len(<x>) + <i>)\\n<+int:y> = sum(<x>)
+P # @loop max_iter=<n> carry=<list:x>\\n# @loop_until len(<x>) > <i>\\n<x> = [*<x>, <int:y>]
+P # @loop max_iter=<n> carry=<int:x>,<list:y>\\n<y>.append(<x>)\\n<x> += len(<y>)
+P # @loop max_iter=<n> carry=<int:x>\\ntry:\\n    seen = seen + 1\\nexcept NameError:\\n    seen = <i>\\n<x> += seen
+P # @loop max_iter=<n> carry=<int:x>\\n<list:y>.append(<x>)\\n<x> += len(<y>)
+P # @loop max_iter=<n> carry=<int:x>\\nif <x> % 2:\\n    <+int:y> = <x>\\n<x> += 1
+  # @loop max_iter=<n> carry=<int:x>\\nassert <x> < 12\\n<x> += <i>
+  # @loop max_iter=<n> carry=<int:x>\\n# @loop_until 1 // (<x> - 3) > 5\\n<x> += 1
+P import random\\nrandom.seed(<i>)
+  # @loop max_iter=<n> carry=<int:x>\\nimport random\\n<x> += random.randrange(9)
+  import random\\n<+int:x> = random.randrange(9)
+""",
+    "variants": """
+P # @variant g one\\n<+var:x> = <int:y> + <i>
+P # @variant g one\\n<+var:x> = <list:y>\\nprint(<x>)
+P # @variant g two\\n<+var:x> = [<i>, <int:y>]
+P # @variant g two\\n<list:y>.append(<i>)\\n<+var:x> = sum(<y>)
+P # @variant g two\\nimport math\\n<+var:x> = math.floor(<int:y> / 2)
+P # @variant g three\\nif <int:y> > 4:\\n    <+var:x> = <i>
+  # @variant g three\\nimport random\\n<+var:x> = random.Random(<i>).randrange(9)\\nrandom.seed(<i>)
+  # @variant g three\\n<+var:x> = <i> // <i>
+P # @variant h one\\n<+var:x> = <i>\\n<+var:z> = [<x>, <list:y>]
+P # @variant h two\\n<+var:x> = <var:y>
+P # @variant h two\\n<+var:x> = [<int:y>]\\n<+var:z> = <x>
+  # @per_variant\\n<+var:z> = str(<var:x>)
+  # @per_variant g\\n<+var:z> = [<var:x>, <int:y>]\\nprint(<z>)
+  # @per_variant g\\n<+var:z> = <var:x>
+  # @per_variant g\\n<+var:z> = <var:x> + <i>
+P <+str:x> = str(<var:y>)
+P <+list:x> = [<var:y>, <i>]
+P <+var:x> = <var:y>
+P print(<var:x>)
 """,
     "functions": """
 P def <+func:f>(x):\\n    return x + <int:y>

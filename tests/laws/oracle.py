@@ -87,6 +87,8 @@ class Verdict:
         self.endless = self.broken in ("timeout", "the process died", "the oracle did not answer")
         if self.broken:
             return
+        #: Cells that do not stand; whether something failed on a lane, which is no error.
+        self.out, self.faulty = set(answer["out"]), answer["faulty"]
         self.error = tuple(answer["error"]) if answer["error"] else None
         self.files = answer["files"]
         self.files_before = answer["before"]  # as the last cell found them; None when it was not reached
@@ -125,14 +127,18 @@ class Oracle:
             self.process.wait(10)
             self.process = None
 
-    def ask(self, cells, world, env=None, twice=None):
-        """Run the cells in a fresh process in a copy of the world; twice says whether to learn if a second run gives the same."""
+    def ask(self, cells, world, env=None, twice=None, upto=None, variants=None):
+        """Run the cells, down to `upto`, in a fresh process in a copy of the world; `twice`: does a second run give the same?"""
+        upto = len(cells) - 1 if upto is None else upto
         twice = any(t in c for c in cells for t in TOUCHES_FILES) if twice is None else twice
-        key = hashlib.sha256(json.dumps([list(cells), print_of(world), env or {}, twice]).encode()).digest()
+        key = hashlib.sha256(
+            json.dumps([list(cells), upto, variants or {}, print_of(world), env or {}, twice]).encode()
+        ).digest()
         if key not in self.known:
             if self.process is None or self.process.poll() is not None:
                 self.start()
             request = {"cells": list(cells), "world": str(world), "env": env or {}, "twice": twice}
+            request |= {"upto": upto, "variants": variants or {}}
             request["draws"] = any(t in c for c in cells for t in DRAWS)
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()

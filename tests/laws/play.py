@@ -49,7 +49,7 @@ class Match(Stage):
             self.front = Frontend(self.bench.nursery, self.world, self.store, self.env)
             self.front.ids = [f"c{i}" for i in range(len(self.cells))]
             self.fresh_ids = len(self.cells)
-            self.front.document(self.cells)
+            self.front.document(self.cells, self.variants)
             for step, (op, *a) in enumerate(self.case["steps"]):
                 self.step = step
                 getattr(self, f"on_{op}")(*a)
@@ -61,9 +61,8 @@ class Match(Stage):
             self.fault("kernel died", str(e))
 
     def ask(self, upto=None, world=None):
-        cells = self.cells if upto is None else self.cells[: upto + 1]
         env = {k: v for k, v in self.env.items() if not k.startswith("STRATA_")}
-        return self.bench.oracle.ask(cells, world or self.world, env)
+        return self.bench.oracle.ask(self.cells, world or self.world, env, upto=upto, variants=self.variants)
 
     def on_run_all(self, front=None):
         if self.mode == FRESH_EVERY_RUN:
@@ -102,7 +101,7 @@ class Match(Stage):
             shown = front.outputs(front.ids[error[0]])[-1:] if error else ""
             self.fault("error", f"{shown}", error, verdict.error)
         last = verdict.error[0] if verdict.error else len(self.cells) - 1
-        for i in range(last + 1):
+        for i in sorted({*range(last + 1)} - verdict.out):
             if (got := front.outputs(front.ids[i])) != verdict.outputs[i]:
                 self.fault("output", f"cell {i}", got, verdict.outputs[i])
         files = files_of(front.world)
@@ -131,6 +130,9 @@ class Match(Stage):
             self.played.undecided += 1
             return
         error = self.execute(self.front, self.front.ids[i], self.cells[i])
+        if not self.verdict.broken and i in self.verdict.out:
+            self.verdict = None
+            return
         above = not self.verdict.broken and self.verdict.error and self.verdict.error[0] < i
         if self.verdict.broken or above or not self.verdict.repeatable or self.ambiguous(i):
             self.verdict = None
@@ -191,7 +193,7 @@ class Match(Stage):
         other = Frontend(self.bench.nursery, world, self.store, self.env)
         try:
             other.ids = list(self.front.ids)
-            other.document(self.cells)
+            other.document(self.cells, self.variants)
             self.verdict, self.upto = self.ask(), None
             errors = [None, None]
             for i, (cell, source) in enumerate(zip(self.front.ids, self.cells, strict=True)):
@@ -207,12 +209,14 @@ class Match(Stage):
         """The run just made repeated another one: its pure cells may not have executed."""
         if self.verdict is None or self.verdict.broken or self.verdict.error or not self.verdict.repeatable:
             return
+        if self.verdict.faulty:
+            return
         if not set(self.cells) <= set(self.case.get("pure", ())):
             self.played.missed += [
                 s for i, s in enumerate(self.cells) if self.front.status.get(self.front.ids[i]) != "hit"
             ]
             return
-        self.on_hit(range(len(self.cells)))
+        self.on_hit(i for i in range(len(self.cells)) if i not in self.verdict.out)
 
     def on_hit(self, cells):
         ran = [i for i in cells if self.front.status.get(self.front.ids[i]) != "hit"]

@@ -3,6 +3,7 @@
 import ast
 import builtins
 import functools
+import os
 import re
 
 from hypothesis import strategies as st
@@ -12,8 +13,12 @@ from .fragments import FILES, NAMES, PIECES, VALUES
 MARK = re.compile(r"<(\+?)(\w+)(?::(\w+))?>")
 STRINGS = ("'x'", "'yy'", "'a b'", "'a'", "'\u00e9\\n'", "''")
 NUMBER = re.compile(r"(?<![\w.'%])\d+(?![\w.'%])")
-THEMES = [t for t in PIECES if t not in ("core", "pandas")] * 3 + ["pandas"]  # importing pandas costs a kernel a second
+THEMES = os.environ.get("LAWS_THEMES", "").split() or [t for t in PIECES if t not in ("core", "pandas")] * 3 + [
+    "pandas"
+]  # importing pandas costs a kernel a second
 DROPPED = "dropped"
+#: What may be active of a group: one of the names in the grammar, all of them, or one that may not be there.
+ACTIVE = ("*", "*", "*", "one", "two", "three")
 
 
 class Piece:
@@ -66,7 +71,8 @@ def written(piece, kinds, rnd):
             return None
         chosen[label] = rnd.choice(having) if having else str(rnd.randint(0, 9))
         if not having and (
-            f"<{label}> +" in piece.text
+            piece.text.startswith("# @loop")
+            or f"<{label}> +" in piece.text
             or "'<int" in piece.text
             or f"<int:{label}> +=" in piece.text
             or "{<int" in piece.text
@@ -94,6 +100,8 @@ def written(piece, kinds, rnd):
             return chosen[label or kind]
         if kind == "i":
             return str(rnd.choice((0, 1, 2, 3, 5, 7, 9)))
+        if kind == "n":
+            return str(rnd.choice((1, 2, 3, 5)))
         if kind == "s":
             return rnd.choice(STRINGS)
         return rnd.choice(VALUES)
@@ -112,7 +120,7 @@ def cell(kinds, themes, rnd):
     for _ in range(40):
         theme = rnd.choice(themes)
         piece = rnd.choice(GRAMMAR[theme])
-        alone = piece.text.startswith("%%")
+        alone = piece.text.startswith(("%%", "# @"))
         if (alone and parts) or (found := written(piece, here, rnd)) is None:
             continue
         text, kept = found
@@ -242,6 +250,7 @@ def generate(rnd):
         document.cells.append(document.fresh(i))
     files = {k: v for t in themes for k, v in FILES.get(t, {}).items()}
     cells = [source for source, _ in document.cells]
+    variants = {g: rnd.choice(ACTIVE) for g in "gh"} if "variants" in themes else {}
     steps = [("run_all",)] + [("check",)] * (rnd.random() < 0.5)
     restarts = 0
     for _ in range(rnd.randint(1, 4)):
@@ -253,6 +262,8 @@ def generate(rnd):
                 event = None
             else:
                 steps.append(event)
+        if variants and rnd.random() < 0.4:
+            steps.append(("activate", rnd.choice("gh"), rnd.choice(ACTIVE)))
         for _ in range(rnd.choice((0, 0, 0, 1, 2))):
             steps.append(("run", rnd.randrange(len(document.cells))))
             if rnd.random() < 0.6:
@@ -267,6 +278,7 @@ def generate(rnd):
     pure = sorted(s for s, p in document.pure.items() if p)
     return {
         "name": "-".join(themes),
+        "variants": variants,
         "cells": cells,
         "files": files,
         "steps": steps,

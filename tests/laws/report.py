@@ -84,7 +84,8 @@ def judge_case(case, fault):
 
 
 def told(case, fault):
-    return f"{fault}\n{pprint.pformat(judge_case(case, fault), width=150, sort_dicts=False)}"
+    variants = f" with {case['variants']}" if case.get("variants") else ""
+    return f"{fault}{variants}\n{pprint.pformat(judge_case(case, fault), width=150, sort_dicts=False)}"
 
 
 def saved(case, fault):

@@ -41,6 +41,7 @@ class Stage:
     def __init__(self, bench, case, home, mode):
         self.bench, self.case, self.home, self.mode = bench, case, home, mode
         self.played, self.cells, self.step, self.env = Played(), list(case["cells"]), 0, dict(case.get("env", {}))
+        self.variants = dict(case.get("variants", {}))
         self.world, self.store = home / "world", home / "store"
         #: The world as it would be had the kernel written nothing since it started: there its cells above did run.
         self.pristine = home / "pristine" / "world"
@@ -66,6 +67,11 @@ class Stage:
             return
         self.played.faults.append(Fault(law, self.step, what, got, want))
 
+    def on_activate(self, group, name):
+        """Let another variant stand, or all of them."""
+        self.variants[group] = name
+        self.told()
+
     def on_edit(self, i, source):
         if i < len(self.cells):
             self.cells[i] = source
@@ -90,7 +96,7 @@ class Stage:
 
     def told(self):
         self.verdict = None
-        self.front.document(self.cells)
+        self.front.document(self.cells, self.variants)
 
     def on_restart(self):
         self.started_anew(gently=True)
@@ -101,7 +107,7 @@ class Stage:
     def started_anew(self, gently):
         self.verdict = None
         self.front.restart(gently=gently)
-        self.front.document(self.cells)
+        self.front.document(self.cells, self.variants)
         shutil.rmtree(self.pristine)
         shutil.copytree(self.world, self.pristine)
 

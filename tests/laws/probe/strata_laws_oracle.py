@@ -18,6 +18,7 @@ import time
 import traceback
 
 import strata_laws_describe
+import strata_laws_kinds
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
@@ -144,17 +145,18 @@ def play(shell, request, world):
     sys.modules["numpy"].random.seed()
     outputs, error, before = [], None, None
     fresh, drawn = generators(), []
-    for i, source in enumerate(request["cells"]):
+    player = strata_laws_kinds.Player(shell, request["cells"], request["variants"])
+    last = request["upto"]
+    for i in range(last + 1):
         EVENTS.clear()
         Hook.failed = None
-        if i == len(request["cells"]) - 1:
+        if i == last:
             before = listing(world)
-        result = shell.run_cell(source, store_history=True, silent=False)
+        raised = player.run(i)
         outputs.append(list(EVENTS))
         # Two processes that drew from entropy may by chance draw the same: their generators tell them apart.
         drawn.append([now if now != then else "" for now, then in zip(generators(), fresh, strict=True)])
-        if not result.success:
-            raised = result.error_before_exec or result.error_in_exec
+        if raised is not None:
             error = [i, type(raised).__name__]
             break
         if Hook.failed:
@@ -172,6 +174,8 @@ def play(shell, request, world):
         "files": listing(world),
         "before": before,
         "drawn": drawn,
+        "out": sorted(player.roles.out),
+        "faulty": player.faulty,
     }
 
 
