@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import keyword
 import os
 import secrets
 import sys
@@ -19,6 +21,8 @@ from strata_kernel.domain.cell import Cell
 from strata_kernel.domain.checks import unknown_worker
 from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.domain.digest import digest
+from strata_kernel.domain.directive_grammar import MOUNT_SCHEMES, incomplete
+from strata_kernel.domain.directive_values import Mount
 from strata_kernel.domain.terms import LOCAL, Terms
 from strata_kernel.domain.variants import findings
 from strata_kernel.engine.journey import Origin
@@ -28,6 +32,7 @@ from strata_kernel.executors.answers import Answers
 from strata_kernel.executors.prompt import Prompts
 from strata_kernel.executors.report import Report, Reports
 from strata_kernel.executors.sql import Databases
+from strata_kernel.mounts.mounts import Mounts, beside
 from strata_kernel.saving import is_secret
 from strata_kernel.settings import Settings, WorkerSettings, load_settings
 from strata_kernel.store import open_store
@@ -72,11 +77,19 @@ class Parts:
         ]
         self.databases = Databases(self.connections(start), start, settings.sql.frame, self.world)
         self.world.witnesses["table"] = self.databases
+        #: What stands for `[[mounts]]` and `# @mount`; nothing is fetched before a cell asks.
+        self.mounts = Mounts(
+            beside(Path(settings.cache.store)),
+            declared(settings),
+            {**environ, **self.environ},
+            settings.cache.mounts_max_bytes,
+        )
+        self.world.witnesses["mount"] = self.mounts
         version = sys.version_info
         self.identity = Identity(
             python=f"{version.major}.{version.minor}",
             session=secrets.token_hex(8),
-            defaults=Terms(worker=settings.worker or LOCAL, timeout=settings.timeout),
+            defaults=Terms(worker=settings.worker or LOCAL, timeout=settings.timeout, mounts=declared(settings)),
             workers=tuple((w.name, identify(w)) for w in settings.workers),
         )
         self._environ = environ
@@ -155,6 +168,17 @@ class Parts:
         pipeline.is_away, pipeline.executor, pipeline.origin = self.is_away, self.executor, self.origin
         values.restore = pipeline.resolver.definition
         return pipeline
+
+
+def declared(settings: Settings) -> tuple[Mount, ...]:
+    """Return the mounts that the settings declare, those left out that cannot be."""
+    return tuple(
+        Mount(m.name, m.uri, m.mode, m.pin, json.dumps(m.options, sort_keys=True, default=str) if m.options else "")
+        for m in settings.mounts
+        if m.uri.partition("://")[0].lower() in MOUNT_SCHEMES
+        and incomplete(m.uri) is None
+        and not keyword.iskeyword(m.name)
+    )
 
 
 def _answering(settings: Settings) -> dict[str, Any]:

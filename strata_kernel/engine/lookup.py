@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from strata_kernel.cells.kind import Policy
+from strata_kernel.domain import fingerprints
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import BESIDE, FOLDER, Dependency, Fact, FileOutput, Manifest
 from strata_kernel.domain.state import ABSENT, OBSERVED, Closure, State
@@ -39,6 +40,7 @@ class Moment:
     def __init__(self, world: World) -> None:
         self._world = world
         self._held: dict[Fact, bool] = {}
+        world.look_anew()
 
     def holds(self, fact: Fact) -> bool:
         """Tell whether the fact holds, as it did when it was first asked for."""
@@ -143,6 +145,8 @@ def _say(fact: Fact) -> str:
             return f"folder {fact.name} changed"
         case "table":
             return f"the tables of {fact.name} changed, or cannot be looked at"
+        case "mount":
+            return fingerprints.say(fact)
         case "cwd":
             return "its relative paths start from another folder"
         case "env":

@@ -24,6 +24,7 @@ from strata_kernel.domain.state import (
     held_apart,
     hidden,
 )
+from strata_kernel.domain.terms import unit_of
 from strata_kernel.engine.lookup import NOT_PUBLISHED, Hit, Miss, Moment, broken, find, restorable
 from strata_kernel.engine.passes import named, seed
 from strata_kernel.errors import StoreError
@@ -201,6 +202,10 @@ class Session:
     def with_order(self, reading: Reading, state: State) -> State:
         """Make the cells that `@after` names inputs: their effect counts although no variable flows."""
         wanted = reading.directives.after
+        if reading.terms.mounts:
+            # The path of a mount hides what stands under its name above.
+            paths = {m.name: Slot(unit_of(m), reading.cell.id) for m in reading.terms.mounts}
+            state = {**state, **paths}
         if not wanted and (reading.loop is None or reading.loop.start_from is None):
             return state
         extra = {}
@@ -267,7 +272,9 @@ class Session:
 
     def related(self, upper: Reading, needed: Mapping[str, object]) -> bool:
         """Tell whether a cell may write something that is needed."""
-        touched = upper.analysis.stores | upper.analysis.mutates | upper.analysis.deletes
+        # What is done with the path of a mount changes no variable.
+        mutates = upper.analysis.mutates - {m.name for m in upper.terms.mounts}
+        touched = upper.analysis.stores | mutates | upper.analysis.deletes
         return bool(upper.analysis.opaque) or bool(touched & needed.keys())
 
     def estimate(self, entry: Entry) -> float:

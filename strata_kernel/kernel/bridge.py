@@ -24,6 +24,7 @@ from strata_kernel.kernel import magics
 from strata_kernel.kernel.comm import Frontends
 from strata_kernel.kernel.host import IPythonHost
 from strata_kernel.kernel.interrupt import NAMES
+from strata_kernel.kernel.mounting import Mounting
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.order import Order, session_file
 from strata_kernel.kernel.view import View
@@ -49,6 +50,7 @@ class Bridge:
         self.watch = Watch(self.parts.world, [str(self.parts.store.local.path)])
         self.watch.install()
         self.host = IPythonHost(kernel, self.watch)
+        self.host.mounting = Mounting(kernel, self.parts.mounts)
         self.host.stage.performers = self.parts.performers()
         self.pipeline: Pipeline = self.parts.pipeline(self.host, self._warn, self.watch.exempt)
         self.session = self.pipeline.session
