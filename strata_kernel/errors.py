@@ -3,7 +3,8 @@
 StrataError
 ├── InvocationError      a path, a notebook, a kernel or a setting is wrong: exit code 2
 ├── StoreError           the artifact store cannot be read or written: a miss and one warning
-│   └── TrustError       a manifest is not signed by this user: a miss
+│   ├── TrustError       a manifest is not signed by this user: a miss
+│   └── ClearedError     what a manifest names was cleared away before it was published: a miss
 ├── CodecError           a value cannot be saved, or a saved one cannot be loaded
 ├── LeftOut              the cell is a variant that is not active: it is no part of the notebook now
 ├── Declined             the user did not want the cells above to run
@@ -30,6 +31,10 @@ class StoreError(StrataError):
 
 class TrustError(StoreError):
     """A manifest carries no valid signature of this user."""
+
+
+class ClearedError(StoreError):
+    """A manifest names a blob that is no longer in the store: somebody made room in between."""
 
 
 class CodecError(StrataError):

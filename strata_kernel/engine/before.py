@@ -32,7 +32,8 @@ def note(reading: Reading, closure: Closure, state: State, placement: Placement)
     analysis = reading.analysis
     # A value that the run lets go of must not live on here: what happens at its end belongs to the run.
     certain = (analysis.stores - analysis.unsure) | analysis.deletes
-    bound = {n: v for n in placement.host.names() if n not in certain for v in (placement.host.namespace[n],)}
+    present = placement.host.names()
+    bound = {n: v for n in present if n not in certain for v in (placement.host.namespace[n],)}
     reference: dict[tuple[str, ...], tuple[str, str | None]] = {}
     by_version: dict[str, list[str]] = {}
     for name, slot in in_reach(closure.slots.values(), state).items():
@@ -49,7 +50,7 @@ def note(reading: Reading, closure: Closure, state: State, placement: Placement)
         closure,
         state,
         bound,
-        frozenset(placement.host.names()),
+        frozenset(present),
         patched(reading, closure, placement.host),
         reference,
     )

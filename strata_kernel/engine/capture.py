@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -14,8 +14,9 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
 from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE
+from strata_kernel.engine.apart import key_of, own_lineage
 from strata_kernel.engine.before import Before
-from strata_kernel.engine.changes import changed_since, left_behind, outdated, own_lineage, reloadable
+from strata_kernel.engine.changes import changed_since, left_behind, outdated, reloadable
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.restore import Source
@@ -43,6 +44,7 @@ class Capture:
     def __init__(self, before: Before, ran: Ran, seen: Observed, host: Host, values: Values) -> None:
         self.before, self.ran, self.seen, self.host, self.values = before, ran, seen, host, values
         self.analysis, self.state = before.reading.analysis, before.state
+        self.left = host.names()
         self.reasons = self._reasons()
         self.reads = self._reads()
         self.key = provenance.key(
@@ -54,6 +56,8 @@ class Capture:
         self.units: list[Unit] = []
         self.groups: dict[int, Group] = {}
         self.replaced: set[tuple[str, str]] = set()
+        #: How many definitions of the text of the run's own stand above it.
+        self.above = 0
 
     def _reasons(self) -> tuple[Reason, ...]:
         always = (*self.analysis.always, *self.before.closure.always)
@@ -101,13 +105,13 @@ class Capture:
         certain = self.analysis.stores - self.analysis.unsure
         return {
             n: namespace[n]
-            for n in self.host.names()
+            for n in self.left
             if n in certain or n not in before.bound or namespace[n] is not before.bound[n]
         }
 
     def deletes(self) -> tuple[str, ...]:
         """Return the names that stood before and are gone."""
-        here = set(self.host.names())
+        here = set(self.left)
         gone = self.before.present - here
         # A name that stood only virtually is gone when the run could not have left it alone.
         certain = self.analysis.stores - self.analysis.unsure
@@ -163,7 +167,8 @@ class Capture:
             version = provenance.version(key=self.key, names=[name])
         else:
             version = provenance.defined(code=definition.digest, evaluates=evaluates)
-            version = own_lineage(name, version, self.key, self.state, written)
+            version, above = own_lineage(name, version, self.key, self.state, written)
+            self.above = max(self.above, above)
             source = Source(definition.source, definition.line, {n: v for n, v in evaluates.items() if v})
             # Its statement makes it as it was then: not with what the rest of the cell did to it.
             if not changed_since(self.before.reading, name, rest[name], self.values):
@@ -310,11 +315,18 @@ def facts_of(root: str, facts: Iterable[Fact]) -> list[Fact]:
     return mine or [f for f in facts if f.kind == "dist"]
 
 
-def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | None, nonce: str) -> Captured:
-    """Settle the versions: an equal earlier run under the same key keeps its own, a different one gets a nonce."""
+def finish(
+    capture: Capture, files: tuple[FileOutput, ...], recorded: Callable[[str], Manifest | None], nonce: str
+) -> Captured:
+    """Settle the versions: an equal earlier run under the same key keeps its own, a different one gets a nonce.
+
+    `recorded` finds the run that is recorded under a key.
+    """
     units, groups = capture.collect()
-    key, facts = capture.key, capture.seen.facts
-    if twin is not None and _repeats(capture, twin) and _same(units, twin.units, undetermined=capture.undetermined):
+    key, facts = key_of(capture.key, capture.above), capture.seen.facts
+    twin = recorded(key)
+    same = twin is not None and _same(units, twin.units, undetermined=capture.undetermined)
+    if twin is not None and same and _repeats(capture, twin, key):
         # Facts about libraries depend on who imports them first in a process: the run that is repeated keeps its own.
         key, facts = twin.key, twin.facts
         theirs = {_role(u): u for u in twin.units}
@@ -322,9 +334,10 @@ def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | Non
         groups = {i: g for i, g in groups.items() if units[i].artifact is None}
         nonce = twin.nonce
     elif twin is not None or capture.undetermined:
-        units = [_with_nonce(u, capture.key, nonce) for u in units]
+        units = [_with_nonce(u, key, nonce) for u in units]
     else:
         nonce = ""
+        units = [_with_nonce(u, key, nonce) for u in units] if capture.above else units
     manifest = Manifest(
         program=capture.before.reading.program,
         key=key,
@@ -345,9 +358,9 @@ def finish(capture: Capture, files: tuple[FileOutput, ...], twin: Manifest | Non
     return Captured(manifest, groups, capture.undoable(), capture.ran.outputs, frozenset(capture.replaced), safe)
 
 
-def _repeats(capture: Capture, twin: Manifest) -> bool:
+def _repeats(capture: Capture, twin: Manifest, key: str) -> bool:
     """Tell whether the run depended on nothing that is known to differ from what the other one depended on."""
-    if capture.key == twin.key:
+    if key == twin.key:
         return True
     known = {(f.kind, f.name): f.digest for f in twin.facts}
     reads = {n: d.version for n, d in twin.reads.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import types
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -12,7 +11,6 @@ import msgspec
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain import provenance
 from strata_kernel.domain.manifest import Unit
-from strata_kernel.domain.state import State, held_apart
 from strata_kernel.engine.before import Before
 from strata_kernel.engine.effects import lasting
 from strata_kernel.ports import Host, Observed, Values
@@ -32,15 +30,6 @@ def changed_since(reading: Reading, name: str, value: Any, values: Values) -> bo
     code = (types.FunctionType, staticmethod, classmethod, property)
     own = [v for n, v in vars(value).items() if not n.startswith("__") and not isinstance(v, code)]
     return type(value) is not type or not all(values.immutable(v) for v in own)
-
-
-def own_lineage(name: str, lineage: str, key: str, state: State, written: Iterable[str]) -> str:
-    """Return the lineage of a definition, or another where the same statement above made what is still in use."""
-    again = 0
-    while held_apart([(name, lineage)], state, written):
-        lineage = provenance.version(key=key, names=[name], nonce=str(again))
-        again += 1
-    return lineage
 
 
 def _only_defines(source: str) -> bool:

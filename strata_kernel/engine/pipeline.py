@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import secrets
 import time
@@ -294,7 +295,7 @@ class Pipeline:
                 return self._failed(before, ran, seen)
             seen.facts = facts(before, seen, self.session.world)
             capture = Capture(before, ran, seen, self.host, self.values)
-            return self._completed(capture, standing, audience, twin or self._twin(capture))
+            return self._completed(capture, standing, audience, twin)
         finally:
             self.resolver.running.pop()
             self.session.look_anew()
@@ -329,7 +330,8 @@ class Pipeline:
         before = capture.before
         cell = before.reading.cell
         files = save_files(capture.seen, self.files, self.store, self.options.file_limit)
-        captured = finish(capture, files, twin, self._unique())
+        recorded = functools.partial(self._recorded, before.reading.program)
+        captured = finish(capture, files, recorded if twin is None else lambda key: twin, self._unique())
         manifest = msgspec.structs.replace(captured.manifest, created=time.time())
         if self.placement.tainted(before.state):
             text = "a change made to the process by a cell that is gone cannot be undone: restart the kernel"
@@ -349,13 +351,13 @@ class Pipeline:
         self.arrive(after)
         return Completed(entry, manifest, manifest.reasons)
 
-    def _twin(self, capture: Capture) -> Manifest | None:
-        """Return the recorded run with the same key."""
+    def _recorded(self, program: str, key: str) -> Manifest | None:
+        """Return the recorded run of a program with this key."""
         with contextlib.suppress(StoreError):
             # A run of this session may still be on its way to the store.
             recent = [e.manifest for e in self.session.entries.values() if e.manifest is not None]
-            entries = self.store.entries(capture.before.reading.program)
-            twin = next((m for m in (*recent, *entries) if m.key == capture.key), None)
+            entries = self.store.entries(program)
+            twin = next((m for m in (*recent, *entries) if m.key == key), None)
             return twin and without_lost(twin, self.store)
         return None
 

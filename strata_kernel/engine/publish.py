@@ -11,7 +11,7 @@ import msgspec
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Artifact, Blob, Manifest, Unit
-from strata_kernel.errors import StoreError
+from strata_kernel.errors import ClearedError, StoreError
 from strata_kernel.ports import Group, Store, Values
 
 IN_FLIGHT = 1 << 30
@@ -109,6 +109,8 @@ class Publisher:
                 manifest = self._store_units(job)
                 self._store.publish(self._with_outputs(manifest))
                 self.published(manifest)
+            except ClearedError:
+                pass  # the user did it, and the next run saves all of it
             except StoreError as error:
                 self._complain(error)
             finally:

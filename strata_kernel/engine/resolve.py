@@ -81,8 +81,18 @@ class Resolver:
         result = state.get(LAST_RESULT) if LAST_RESULT in names else None
         if result is not None and self.placement.hidden.get(LAST_RESULT) != result.version:
             pending.add(LAST_RESULT)
-        # Effects first: a value may load only in the process that they make.
-        return pending or {n for n in wanted if not self.placement.load(n, state)} or self.restore_files(state)
+        if pending:
+            # Effects first: a value may load only in the process that they make. What no load will bring comes from a
+            # cell in any case, and the cells run in their order: going back above an effect can lose all that stands.
+            return pending | {n for n in wanted if self._lost(n, state)}
+        return {n for n in wanted if not self.placement.load(n, state)} or self.restore_files(state)
+
+    def _lost(self, name: str, state: State) -> bool:
+        """Tell whether a value is neither in the process nor in the store."""
+        placement, slot = self.placement, state[name]
+        if placement.has(name, slot.version) or name in placement.shelf.get(slot.version, {}):
+            return False
+        return (slot.unit.artifact or placement.saved(slot.version)) is None
 
     async def _recompute(self, pending: set[str], state: State) -> None:
         places = {cell.id: place for place, cell in enumerate(self.session.cells)}

@@ -97,14 +97,15 @@ class Placement:
             self._refers[unit.version] = (frozenset(unit.reach.definitions), own)
 
     def retire(self, replaced: Iterable[tuple[str, str]], keep: Iterable[str]) -> None:
-        """Take away what refers to objects of definitions that others now stand for, all but the versions to keep."""
+        """Take away what was made of definitions that others now stand for, but for the versions to keep."""
         anew, kept = set(replaced), set(keep)
         for version in kept if anew else ():
             self.shelf.pop(version, None)  # what lies there is the object that was replaced
         pending = list(anew)
         while pending:
             definition = pending.pop()
-            for version in [v for v, (refers, _) in self._refers.items() if definition in refers and v not in kept]:
+            old = [v for v, (refers, own) in self._refers.items() if definition in refers or definition == own]
+            for version in [v for v in old if v not in kept]:
                 _, own = self._refers.pop(version)
                 self.shelf.pop(version, None)
                 for name in [n for n, v in self.names.items() if v == version]:

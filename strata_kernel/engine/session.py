@@ -21,10 +21,10 @@ from strata_kernel.domain.state import (
     State,
     advance,
     closure,
-    held_apart,
     hidden,
 )
 from strata_kernel.domain.terms import unit_of
+from strata_kernel.engine import apart
 from strata_kernel.engine.lookup import NOT_PUBLISHED, Hit, Miss, Moment, broken, find, restorable
 from strata_kernel.engine.passes import named, seed
 from strata_kernel.errors import StoreError
@@ -225,15 +225,17 @@ class Session:
         always = reading.analysis.always + reach.always
         if always and reading.policy.name not in ("frozen", "forever", "ttl"):
             return Miss(always)
+        if reading.analysis.definitions:
+            entries = apart.in_order(entries)
         while True:
             outcome = find(entries, reach, state, self._moment, reading.policy, time.time())
             if isinstance(outcome, Miss):
                 return outcome
             reason = Reason("file", "what it showed or wrote is gone and was not kept")
             if self._complete(outcome.manifest):
-                if _fits(outcome.manifest, state):
+                if apart.fits(outcome.manifest, state):
                     return outcome
-                reason = Reason("input", "what the same statement made above is still in use")
+                reason = Reason("input", "another definition of the same text is in use")
             entries = [m for m in entries if m is not outcome.manifest]
             if not entries:
                 return Miss((reason,))
@@ -288,12 +290,6 @@ class Session:
     def versions(self) -> set[str]:
         """Return every version that some place of the document prescribes."""
         return {s.version for e in self.entries.values() for s in e.after.values()}
-
-
-def _fits(manifest: Manifest, state: State) -> bool:
-    # One that was only changed still is the one that others use.
-    made = [(name, u.lineage) for u in manifest.units if u.lineage == u.version for name in u.names]
-    return not held_apart(made, state, (name for u in manifest.units for name in u.names))
 
 
 def _with_latest(last: Entry | None, reading: Reading, entries: list[Manifest]) -> list[Manifest]:

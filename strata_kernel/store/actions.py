@@ -10,7 +10,7 @@ from contextlib import suppress
 import msgspec
 
 from strata_kernel.domain.manifest import Blob, Manifest
-from strata_kernel.errors import StoreError
+from strata_kernel.errors import ClearedError, StoreError
 from strata_kernel.store.layout import SUFFIX, manifest_path, program_path
 from strata_kernel.store.record import blobs_of, pack, unpack
 from strata_kernel.store.tree import Tree, refused
@@ -57,7 +57,7 @@ class LocalActions:
         relative = manifest_path(manifest.program, manifest.key)
         for blob in blobs_of(manifest):
             if not self._stored(blob):
-                raise StoreError(f"not published: blob {blob.hash[:12]}… is not in {self._tree.root}")
+                raise ClearedError(f"not published: blob {blob.hash[:12]}… is not in {self._tree.root}")
         self._tree.write(relative, pack(manifest, self._trust))
         self._forget(manifest)
 

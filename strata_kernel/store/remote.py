@@ -14,7 +14,7 @@ from typing import Any
 from blake3 import blake3
 
 from strata_kernel.domain.manifest import Blob, Manifest
-from strata_kernel.errors import StoreError
+from strata_kernel.errors import ClearedError, StoreError
 from strata_kernel.store.blobs import flat, hash_of, slices
 from strata_kernel.store.layout import SUFFIX, TMP, blob_path, manifest_path, program_path
 from strata_kernel.store.record import blobs_of, pack, unpack
@@ -165,7 +165,7 @@ class RemoteStore:
         path = self._path(manifest_path(manifest.program, manifest.key))
         for blob in blobs_of(manifest):
             if not self.has(blob):
-                raise StoreError(f"not published: blob {blob.hash[:12]}… is not at {self.url}")
+                raise ClearedError(f"not published: blob {blob.hash[:12]}… is not at {self.url}")
         raw = pack(manifest, self.trust)
         with Crossing("write", path):
             self._send(path, io.BytesIO(raw), len(raw), create=False)

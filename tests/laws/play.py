@@ -220,7 +220,7 @@ class Match(Stage):
             self.fault(
                 "second run executes",
                 f"cells {ran}: {[self.cells[i] for i in ran][:3]}",
-                [self.front.status.get(self.front.ids[i]) for i in ran],
+                [(self.front.status.get(n := self.front.ids[i]), self.front.reasons.get(n)) for i in ran],
             )
 
     def on_expect(self, expression):

@@ -40,8 +40,19 @@ def sizes(n):
     return sorted({n // 2, n // 4, 1} - {0}, reverse=True) if n > 0 else []
 
 
+def is_sensible(case):
+    """Tell whether every step still says what it said: that all cells hit is asked of a run that repeats one."""
+    ops = [op for op, *_ in case["steps"] if op != "check"]
+    return all(ops[max(0, i - 2) : i] == ["run_all", "run_all"] for i, op in enumerate(ops) if op == "all_hit")
+
+
 def candidates(case, fault_step):
     """Smaller cases, the most promising first."""
+    return filter(is_sensible, smaller_cases(case, fault_step))
+
+
+def smaller_cases(case, fault_step):
+    """All smaller cases, whether they make sense or not."""
     steps = case["steps"]
     if fault_step + 1 < len(steps):
         yield {**case, "steps": steps[: fault_step + 1]}
