@@ -207,7 +207,7 @@ def connect(worker: WorkerSettings, environ: Mapping[str, str], keep: Callable[[
     from strata_kernel.executors.remote import HttpExecutor, Place
 
     if worker.backend == "dask":
-        raise WorkerError("unknown", f"worker {worker.name}: the backend dask is not there yet")
+        return _cluster(worker, keep)
     url, variable = worker.config.get("url"), worker.config.get("token_env")
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         raise WorkerError("unknown", f'worker {worker.name} needs `config = {{ url = "http://…" }}` in strata.toml')
@@ -215,6 +215,20 @@ def connect(worker: WorkerSettings, environ: Mapping[str, str], keep: Callable[[
     return HttpExecutor(
         worker.name, Place(url.rstrip("/").removesuffix("/v1/execute"), token, str(variable or "")), keep
     )
+
+
+def _cluster(worker: WorkerSettings, keep: Callable[[Report], None]) -> Executor:
+    from strata_kernel.executors.dask import Cluster, DaskExecutor
+
+    scheduler, workers = worker.config.get("scheduler"), worker.config.get("workers", 0)
+    resources = worker.config.get("resources", {})
+    if not isinstance(scheduler, str) or not scheduler:
+        text = f'worker {worker.name} needs `config = {{ scheduler = "tcp://…" }}`, or "local", in strata.toml'
+        raise WorkerError("unknown", text)
+    if not isinstance(resources, dict) or not all(isinstance(v, int | float) for v in resources.values()):
+        text = f"worker {worker.name}: `resources` are numbers by name, as in {{ GPU = 1 }}"
+        raise WorkerError("unknown", text)
+    return DaskExecutor(worker.name, Cluster(scheduler, int(workers), resources), keep)
 
 
 def build(
