@@ -201,6 +201,8 @@ class Host(Protocol):
     """The process that runs cells."""
 
     namespace: dict[str, Any]
+    #: Names that were bound before the first cell, by files that nobody knows: no version tells what they hold.
+    given: frozenset[str]
 
     def names(self) -> list[str]:
         """Return the names of the namespace that belong to the user."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 import time
 import uuid
 from queue import Empty
@@ -28,7 +29,9 @@ class Frontend:
         self.start()
 
     def start(self):
-        self.manager = KernelManager(kernel_name=self.kernel, transport="tcp")
+        # Sockets in the file system: of the ports that a client chooses, others can take one before the kernel does.
+        self.sockets = tempfile.TemporaryDirectory(prefix="strata-", ignore_cleanup_errors=True)
+        self.manager = KernelManager(kernel_name=self.kernel, transport="ipc", ip=os.path.join(self.sockets.name, "k"))
         environ = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_") and k != "JPY_SESSION_NAME"}
         self.log = (self.folder / "kernel.log").open("ab")
         self.manager.start_kernel(cwd=str(self.folder), env={**environ, **self.env}, stderr=self.log)
@@ -39,6 +42,7 @@ class Frontend:
     def stop(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=False)
+        self.sockets.cleanup()
         self.log.close()
 
     def restart(self):

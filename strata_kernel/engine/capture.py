@@ -64,6 +64,8 @@ class Capture:
         found = {(r.code, r.text): r for r in (*self.analysis.frozen, *always, *self.seen.reasons)}
         if self.ran.live:
             found["live", ""] = Reason("live", "opens a connection to the page (widgets)")
+        for name in self.host.given & self.before.closure.slots.keys() - self.state.keys():
+            found["introspection", name] = Reason("introspection", f"`{name}` was bound before all cells", name=name)
         for unit in self.seen.drawn:
             if unit not in self.state:
                 found["random", unit] = Reason("random", f"unseeded random numbers ({unit.removeprefix('rng:')})")

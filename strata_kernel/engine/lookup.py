@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -67,6 +68,25 @@ def find(
         if nearest is None or len(reasons) < len(nearest):
             nearest = tuple(reasons)
     return Miss(nearest or (Reason("new", "never run with this code"),))
+
+
+def quotes(manifest: Manifest, source: str) -> bool:
+    """Tell whether the run showed a line of its source, as warnings do, that is written differently in this one."""
+    if manifest.source == source or not isinstance(manifest.outputs, list):
+        return False
+    now = {line.strip() for line in source.splitlines()}
+    gone = {line.strip() for line in manifest.source.splitlines()} - now - {""}
+    shown = {line.strip() for o in manifest.outputs for text in _texts(o["content"]) for line in text.splitlines()}
+    return not gone.isdisjoint(shown)
+
+
+def _texts(shown: Any) -> Iterator[str]:
+    """Yield every text in the content of a message, however deep."""
+    if isinstance(shown, str):
+        yield shown
+    elif isinstance(shown, dict | list):
+        for each in shown.values() if isinstance(shown, dict) else shown:
+            yield from _texts(each)
 
 
 def refusals(manifest: Manifest, policy: Policy, now: float) -> list[Reason]:

@@ -25,7 +25,7 @@ from strata_kernel.domain.state import (
 )
 from strata_kernel.domain.terms import unit_of
 from strata_kernel.engine import apart
-from strata_kernel.engine.lookup import NOT_PUBLISHED, Hit, Miss, Moment, broken, find, restorable
+from strata_kernel.engine.lookup import NOT_PUBLISHED, Hit, Miss, Moment, broken, find, quotes, restorable
 from strata_kernel.engine.passes import named, seed
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Store, World
@@ -231,18 +231,23 @@ class Session:
             outcome = find(entries, reach, state, self._moment, reading.policy, time.time())
             if isinstance(outcome, Miss):
                 return outcome
-            reason = Reason("file", "what it showed or wrote is gone and was not kept")
-            if self._complete(outcome.manifest):
-                if apart.fits(outcome.manifest, state):
-                    return outcome
-                reason = Reason("input", "another definition of the same text is in use")
+            reason = self._unfit(outcome.manifest, reading.cell.source, state)
+            if reason is None:
+                return outcome
             entries = [m for m in entries if m is not outcome.manifest]
             if not entries:
                 return Miss((reason,))
 
-    def _complete(self, manifest: Manifest) -> bool:
+    def _unfit(self, manifest: Manifest, source: str, state: State) -> Reason | None:
+        """Return why a run whose dependencies are all in place cannot stand for the cell nevertheless."""
         shown = isinstance(manifest.outputs, list) or self.store.has(manifest.outputs)
-        return shown and self.files_to_restore(manifest) is not None
+        if not shown or self.files_to_restore(manifest) is None:
+            return Reason("file", "what it showed or wrote is gone and was not kept")
+        if not apart.fits(manifest, state):
+            return Reason("input", "another definition of the same text is in use")
+        if quotes(manifest, source):
+            return Reason("new", "its output quotes its text, which was edited")
+        return None
 
     def files_to_restore(self, manifest: Manifest) -> list[str] | None:
         """Return the paths that must be written again, None when that is impossible."""

@@ -26,7 +26,7 @@ from strata_kernel.kernel.host import IPythonHost
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.mounting import Mounting
 from strata_kernel.kernel.observe.watch import Watch
-from strata_kernel.kernel.order import Order, session_file
+from strata_kernel.kernel.order import Order, own_settings, session_file
 from strata_kernel.kernel.view import View
 from strata_kernel.wiring import Parts, build
 
@@ -44,11 +44,12 @@ class Bridge:
         self.kernel = kernel
         path = session_file(os.environ.get("JPY_SESSION_NAME"))
         self.start = path.parent if path else Path.cwd()
-        self.parts: Parts = build(self.start, dict(os.environ), kernel.shell.transform_cell)
+        self.parts: Parts = build(
+            self.start, dict(os.environ), kernel.shell.transform_cell, metadata=own_settings(path)
+        )
         os.environ.update(self.parts.environ)
         self._lease = self.parts.store.local.lease()
         self.watch = Watch(self.parts.world, [str(self.parts.store.local.path)])
-        self.watch.install()
         self.host = IPythonHost(kernel, self.watch)
         self.host.mounting = Mounting(kernel, self.parts.mounts)
         self.host.stage.performers = self.parts.performers()
@@ -82,6 +83,12 @@ class Bridge:
         self._closed = False
         magics.register(kernel.shell, self)
         atexit.register(self.close)
+
+    def begin(self) -> None:
+        """Take the process as it is now for its start: what IPython runs before the first cell has run."""
+        self.watch.install()
+        bound, initial = self.host.namespace, self.host.initial
+        self.host.given = frozenset(n for n, value in bound.items() if n not in initial or initial[n] is not value)
 
     def _warn(self, text: str) -> None:
         self.warnings.append(f"strata: {text}")

@@ -56,7 +56,9 @@ class IPythonHost:
         self.kernel = kernel
         self.watch = watch
         self.namespace: dict[str, Any] = kernel.shell.user_ns
-        self._initial = dict(self.namespace)
+        #: What the shell itself has bound.
+        self.initial = dict(self.namespace)
+        self.given: frozenset[str] = frozenset()
         #: Names that a frontend bound by silent requests: not the notebook's.
         self.foreign: set[str] = set()
         #: The execution counts under which cells were served, by id.
@@ -86,7 +88,7 @@ class IPythonHost:
 
     def names(self) -> list[str]:
         """Return the names of the namespace that belong to the notebook."""
-        initial, foreign, own = self._initial, self.foreign, self.kernel.shell.user_ns_hidden
+        initial, foreign, own = self.initial, self.foreign, self.kernel.shell.user_ns_hidden
         return [
             n
             for n, v in self.namespace.items()

@@ -39,6 +39,11 @@ class StrataKernel(LookingKernel):
             # A frontend without subshells is answered here while a cell runs.
             self.control_handlers[kind] = getattr(self.comm_manager, kind)
 
+    def start(self) -> None:
+        """Begin to answer requests."""
+        self.bridge.begin()
+        super().start()
+
     def pre_handler_hook(self) -> None:
         """Take SIGINT for the time of a request, as ipykernel does, but so that it can be held back."""
         super().pre_handler_hook()

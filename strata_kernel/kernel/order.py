@@ -137,6 +137,17 @@ def _text(source: Any) -> str:
     return source if isinstance(source, str) else "".join(source)
 
 
+def own_settings(path: Path | None) -> dict[str, Any] | None:
+    """Return the table `strata` of a notebook's metadata, None where there is none to be read."""
+    if path is None:
+        return None
+    try:
+        found = msgspec.json.decode(path.read_bytes())["metadata"]["strata"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def session_file(name: str | None) -> Path | None:
     """Return the notebook file that a session's name stands for, None when it names none."""
     if not name or not name.endswith(".ipynb"):
