@@ -9,6 +9,7 @@ StrataError
 ├── LeftOut              the cell is a variant that is not active: it is no part of the notebook now
 ├── Declined             the user did not want the cells above to run
 ├── CellError            a cell that is not Python cannot be answered: its text names the cause and the cure
+│   └── MountError       a mount cannot be reached, is no good, or changed under the cell
 ├── WorkerError          a cell could not be run on its worker; `code` says what kind of trouble
 └── CellFailed           the user's code raised while a cell was run on behalf of another
 """
@@ -58,6 +59,10 @@ class CellError(StrataError):
     def _render_traceback_(self) -> list[str]:
         # What IPython shows of it: the way through our code is of no use to anyone.
         return [f"\x1b[31m{type(self).__name__}\x1b[39m: {self}"]
+
+
+class MountError(CellError, OSError):
+    """What a mount's path stands for cannot be had: its text names the address, the cause and the cure."""
 
 
 class WorkerError(StrataError):

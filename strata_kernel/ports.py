@@ -56,6 +56,10 @@ class Store(Blobs, Actions, Protocol):
 class World(Protocol):
     """What lies outside the notebook, as it is now."""
 
+    def look_anew(self) -> None:
+        """Take nothing that was learned of other machines for how it is now."""
+        ...
+
     def observe(self, kind: str, name: str) -> Fact | None:
         """Return the fact as it holds now, None when it cannot be told."""
         ...
@@ -175,6 +179,10 @@ class Performer(Protocol):
 
 class Witness(Protocol):
     """Knows about facts of one kind that are neither files nor packages."""
+
+    def look_anew(self) -> None:
+        """Take nothing that was learned before for how it is now."""
+        ...
 
     def holds(self, fact: Fact) -> bool:
         """Tell whether the fact still holds; False when that cannot be told."""

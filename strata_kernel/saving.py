@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,24 @@ SECRET_WORDS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL")
 #: Lists of tables and what tells their members apart.
 _NAMED = {"workers": "name", "mounts": "name", "variant_group": "group"}
 _REFERENCE = re.compile(r"\$\{\w+\}")
+#: Values under secret names that are none.
+_PUBLIC = frozenset({"", "anon", "cloud", "google_default"})
 _NAMES_A_VARIABLE = ("_env", "_ENV")
 
 
 def is_secret(name: str) -> bool:
     """Tell whether a value under this name must not be written to a file."""
     return any(word in name.upper() for word in SECRET_WORDS)
+
+
+def secrets_in(options: Any) -> Iterator[str]:
+    """Yield the names of options that hold a secret as it is, and not the name of a variable."""
+    if isinstance(options, Mapping):
+        for name, value in options.items():
+            if isinstance(value, Mapping):
+                yield from secrets_in(value)
+            elif is_secret(str(name)) and isinstance(value, str) and value not in _PUBLIC and "${" not in value:
+                yield str(name)
 
 
 def save(path: Path, changes: Mapping[str, Any]) -> bool:

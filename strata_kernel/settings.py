@@ -13,8 +13,8 @@ from msgspec import Meta
 
 from strata_kernel.domain.checks import unknown_worker
 from strata_kernel.domain.diagnostic import Diagnostic, nearest
-from strata_kernel.domain.directive_grammar import MOUNT_SCHEMES
-from strata_kernel.saving import is_secret
+from strata_kernel.domain.directive_grammar import MOUNT_SCHEMES, incomplete
+from strata_kernel.saving import is_secret, secrets_in
 
 FILE_NAME = "strata.toml"
 DIRECTORY_FILE_NAME = "notebook.toml"
@@ -57,6 +57,9 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     file_limit_bytes: Annotated[
         Bytes, Meta(description="Files written by a cell are restored from the store up to this size.")
     ] = 64 * 2**20
+    mounts_max_bytes: Annotated[
+        Bytes, Meta(description="Size above which the least recently used files fetched from mounts go.")
+    ] = 20_000_000_000
     max_artifact_bytes: Annotated[
         Bytes, Meta(description="Values above this size are recomputed when needed instead of saved.")
     ] = 10_000_000_000
@@ -174,10 +177,15 @@ def _findings(settings: Settings) -> Iterator[Diagnostic]:
             text = f"the token of worker {worker.name!r} stands in a file: name a variable with `token_env` instead"
             yield Diagnostic("secret_literal", text, suggestion="token_env")
     for mount in settings.mounts:
+        if named := next(secrets_in(mount.options), None):
+            text = f"the option {named!r} of mount {mount.name!r} holds a secret: write '${{VARIABLE}}' and set it"
+            yield Diagnostic("secret_literal", text, "error", suggestion="${" + named.upper() + "}")
         if mount.uri.partition("://")[0].lower() not in MOUNT_SCHEMES:
             known_schemes = ", ".join(f"{scheme}://" for scheme in MOUNT_SCHEMES)
             text = f"mount {mount.name!r}: {mount.uri!r} cannot be mounted; known are {known_schemes}"
             yield Diagnostic("mount_uri_unsupported", text, suggestion=nearest(mount.uri.split(":")[0], MOUNT_SCHEMES))
+        elif (lacking := incomplete(mount.uri)) is not None:
+            yield Diagnostic("mount_uri_unsupported", f"mount {mount.name!r}: {lacking}")
         elif keyword.iskeyword(mount.name):
             yield Diagnostic(
                 "mount_name_invalid", f"{mount.name!r} is no Python name", "error", suggestion=mount.name + "_"
@@ -253,6 +261,10 @@ def _apply(source: _Source, values: dict[str, Any], found: list[Diagnostic]) -> 
                 _apply_table(source, key, value, values.setdefault(key, {}), found)
             else:
                 found.append(_malformed(source, key, "a table is expected"))
+        elif key in RECORDS and isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values()):
+            # `[mounts.raw]` says the same as `[[mounts]]` with `name = "raw"`.
+            named = [{"name": name, **table} for name, table in value.items()]
+            values[key] = _merged(key, values.get(key, ()), tuple(_records(source, key, named, found)))
         elif key in RECORDS and isinstance(value, list | tuple):
             values[key] = _merged(key, values.get(key, ()), tuple(_records(source, key, value, found)))
         elif (converted := _converted(source, key, value, types[key], found)) is not _BAD:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import keyword
 import os
 import secrets
 import sys
@@ -22,6 +24,8 @@ from strata_kernel.domain.cell import Aside, Cell, Spread
 from strata_kernel.domain.checks import check, unknown_worker
 from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.domain.digest import digest
+from strata_kernel.domain.directive_grammar import MOUNT_SCHEMES, incomplete
+from strata_kernel.domain.directive_values import Mount
 from strata_kernel.domain.manifest import Unit
 from strata_kernel.domain.terms import LOCAL, Terms
 from strata_kernel.domain.variants import ALL, findings
@@ -32,6 +36,7 @@ from strata_kernel.executors.answers import Answers
 from strata_kernel.executors.prompt import Prompts
 from strata_kernel.executors.report import Report, Reports
 from strata_kernel.executors.sql import Databases
+from strata_kernel.mounts.mounts import Mounts, beside
 from strata_kernel.saving import is_secret
 from strata_kernel.settings import Settings, WorkerSettings, load_settings
 from strata_kernel.store import open_store
@@ -76,11 +81,19 @@ class Parts:
         ]
         self.databases = Databases(self.connections(start), start, settings.sql.frame, self.world)
         self.world.witnesses["table"] = self.databases
+        #: What stands for `[[mounts]]` and `# @mount`; nothing is fetched before a cell asks.
+        self.mounts = Mounts(
+            beside(Path(settings.cache.store)),
+            declared(settings),
+            {**environ, **self.environ},
+            settings.cache.mounts_max_bytes,
+        )
+        self.world.witnesses["mount"] = self.mounts
         version = sys.version_info
         self.identity = Identity(
             python=f"{version.major}.{version.minor}",
             session=secrets.token_hex(8),
-            defaults=Terms(worker=settings.worker or LOCAL, timeout=settings.timeout),
+            defaults=Terms(worker=settings.worker or LOCAL, timeout=settings.timeout, mounts=declared(settings)),
             workers=tuple((w.name, identify(w)) for w in settings.workers),
         )
         self._environ = environ
@@ -182,6 +195,17 @@ class Parts:
         return pipeline
 
 
+def declared(settings: Settings) -> tuple[Mount, ...]:
+    """Return the mounts that the settings declare, those left out that cannot be."""
+    return tuple(
+        Mount(m.name, m.uri, m.mode, m.pin, json.dumps(m.options, sort_keys=True, default=str) if m.options else "")
+        for m in settings.mounts
+        if m.uri.partition("://")[0].lower() in MOUNT_SCHEMES
+        and incomplete(m.uri) is None
+        and not keyword.iskeyword(m.name)
+    )
+
+
 def _answering(settings: Settings) -> dict[str, Any]:
     """Return the settings that change what a model answers."""
     ai = settings.ai
@@ -208,7 +232,7 @@ def connect(worker: WorkerSettings, environ: Mapping[str, str], keep: Callable[[
     from strata_kernel.executors.remote import HttpExecutor, Place
 
     if worker.backend == "dask":
-        raise WorkerError("unknown", f"worker {worker.name}: the backend dask is not there yet")
+        return _cluster(worker, keep)
     url, variable = worker.config.get("url"), worker.config.get("token_env")
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         raise WorkerError("unknown", f'worker {worker.name} needs `config = {{ url = "http://…" }}` in strata.toml')
@@ -216,6 +240,20 @@ def connect(worker: WorkerSettings, environ: Mapping[str, str], keep: Callable[[
     return HttpExecutor(
         worker.name, Place(url.rstrip("/").removesuffix("/v1/execute"), token, str(variable or "")), keep
     )
+
+
+def _cluster(worker: WorkerSettings, keep: Callable[[Report], None]) -> Executor:
+    from strata_kernel.executors.dask import Cluster, DaskExecutor
+
+    scheduler, workers = worker.config.get("scheduler"), worker.config.get("workers", 0)
+    resources = worker.config.get("resources", {})
+    if not isinstance(scheduler, str) or not scheduler:
+        text = f'worker {worker.name} needs `config = {{ scheduler = "tcp://…" }}`, or "local", in strata.toml'
+        raise WorkerError("unknown", text)
+    if not isinstance(resources, dict) or not all(isinstance(v, int | float) for v in resources.values()):
+        text = f"worker {worker.name}: `resources` are numbers by name, as in {{ GPU = 1 }}"
+        raise WorkerError("unknown", text)
+    return DaskExecutor(worker.name, Cluster(scheduler, int(workers), resources), keep)
 
 
 def build(

@@ -176,6 +176,7 @@ class Run:
         self.content, self.outputs = reply["content"], outputs
         self.decision = reply["metadata"].get("strata") or {}
         self.status, self.error = self.decision.get("status"), self.content.get("ename")
+        self.reasons = [r["text"] for r in self.decision.get("reasons", [])]
         self.codes = [r["code"] for r in self.decision.get("reasons", [])]
 
     def text(self, kind="stream"):

@@ -17,6 +17,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--concurrency", type=int, default=1, metavar="N", help="cells at the same time")
     parser.add_argument("--max-input-bytes", type=int, default=2 << 30, metavar="N", help="limit of one request's body")
     parser.add_argument("--memory-bytes", type=int, default=0, metavar="N", help="limit of one cell's address space")
+    parser.add_argument(
+        "--store-bytes", type=int, default=20_000_000_000, metavar="N", help="values that stay for cells to come"
+    )
     parser.add_argument("--timeout", type=float, default=86400.0, metavar="S", help="limit for cells that have none")
     parser.add_argument("--work-dir", type=Path, metavar="DIR", help="folder for everything that it writes")
 
@@ -24,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Work until told to end."""
     from strata_kernel.worker.running import run
-    from strata_kernel.worker.server import Options
+    from strata_kernel.worker.runs import Options
 
     token = ""
     if options.token_env:
@@ -45,6 +48,7 @@ def execute(options: argparse.Namespace) -> int:
             concurrency=options.concurrency,
             max_input_bytes=options.max_input_bytes,
             memory=options.memory_bytes,
+            store_bytes=options.store_bytes,
             timeout=options.timeout,
         ),
         options.host,

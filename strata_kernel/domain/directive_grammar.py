@@ -172,10 +172,24 @@ def _mount(draft: Draft, item: Item) -> None:
         cure = f"{guess}://{rest}" if guess else "file:///absolute/" + uri.lstrip("./") if not separator else None
         text = f"{uri!r} cannot be mounted; known are {known}"
         draft.report(item, "mount_uri_unsupported", text, f"@mount {name} {cure} {mode}".rstrip() if cure else None)
+    elif (lacking := incomplete(uri)) is not None:
+        draft.report(item, "mount_uri_unsupported", lacking)
     elif mode not in ("", "ro", "rw"):
         draft.malformed(item, f"the mode is ro or rw, not {mode!r}", nearest(mode, ("ro", "rw")))
     else:
         draft.add("mounts", Mount(name, uri, "rw" if mode == "rw" else "ro"))
+
+
+def incomplete(uri: str) -> str | None:
+    """Return what the address of a mount lacks, of a scheme that is known, None when nothing."""
+    scheme, _, rest = uri.partition("://")
+    if scheme.lower() == "file" and not rest.startswith("/"):
+        return f"{uri!r} cannot be mounted: a folder is named from the root, as in file:///absolute/folder"
+    if scheme.lower() != "file" and not rest.partition("/")[0]:
+        return f"{uri!r} cannot be mounted: it names no bucket, as in {scheme}://bucket/folder"
+    if ".." in rest.split("/"):
+        return f"{uri!r} cannot be mounted: write it without `..`"
+    return None
 
 
 _PLAIN_POLICIES: dict[str, Policy] = {

@@ -28,11 +28,17 @@ class CachePolicy(msgspec.Struct, frozen=True):
 
 
 class Mount(msgspec.Struct, frozen=True):
-    """A folder elsewhere that the cell sees as a path."""
+    """A folder elsewhere that the cell sees as a path.
+
+    `pin` stands for its content, which is then not looked at; `options` are those of its file system, as JSON, secrets
+    as `${VAR}` only.
+    """
 
     name: str
     uri: str
     mode: Literal["ro", "rw"] = "ro"
+    pin: str | None = None
+    options: str = ""
 
 
 class Declared(msgspec.Struct, frozen=True):

@@ -71,7 +71,7 @@ class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
     size: int = 0
 
 
-FactKind = Literal["file", "absent", "dir", "env", "module", "dist", "cwd", "table"]
+FactKind = Literal["file", "absent", "dir", "env", "module", "dist", "cwd", "table", "mount"]
 
 
 #: Between a module and the folder in which it is found, where that is not on the path from the start.
@@ -86,6 +86,7 @@ class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
     module: an importable local module, digest of its sources and of those it imports; `module@folder` where a notebook
     put the folder on its path. dist: `digest` is the version.
     table: what a query read, `name` being the connection and what is known of its tables.
+    mount: what stands at an address, by what its file system says of it (`domain/fingerprints.py`).
     cwd: the folder in which the kernel started, for runs that used relative paths; `name` is "start".
     """
 

@@ -124,6 +124,8 @@ class Journey:
         reach = closure(reading.analysis, state)
         wanted = {n: s for n, s in reach.slots.items() if s is not None}
         wanted |= in_reach(reach.slots.values(), state)
+        # The path of a mount is made anew where the cell runs.
+        wanted = {n: s for n, s in wanted.items() if all(n != m.name for m in reading.terms.mounts)}
         # Drawn from, read and looked at only as the run goes along.
         wanted |= {n: s for n, s in state.items() if hidden(n)}
         if here := sorted(_HERE & wanted.keys()):

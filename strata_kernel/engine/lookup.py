@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from strata_kernel.cells.kind import Policy
+from strata_kernel.domain import fingerprints
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import BESIDE, FOLDER, Dependency, Fact, FileOutput, Manifest
 from strata_kernel.domain.state import ABSENT, AFTER, LANES, OBSERVED, Closure, State
@@ -40,6 +41,7 @@ class Moment:
     def __init__(self, world: World) -> None:
         self._world = world
         self._held: dict[Fact, bool] = {}
+        world.look_anew()
 
     def holds(self, fact: Fact) -> bool:
         """Tell whether the fact holds, as it did when it was first asked for."""
@@ -165,6 +167,8 @@ def _say(fact: Fact) -> str:
             return f"folder {fact.name} changed"
         case "table":
             return f"the tables of {fact.name} changed, or cannot be looked at"
+        case "mount":
+            return fingerprints.say(fact)
         case "cwd":
             return "its relative paths start from another folder"
         case "env":

@@ -114,7 +114,7 @@ def graph(entries: list[Entry], sound: Mapping[str, Analysis] = MappingProxyType
                 kind=entry.reading.kind,
                 reads=sorted(n for n in sources if not hidden(n)),
                 writes=sorted(writes),
-                upstream=sorted(upstream),
+                upstream=sorted(upstream - {cell_id}),
             )
         )
     return _without_gatherers(nodes, entries)

@@ -25,6 +25,7 @@ from strata_kernel.domain.state import (
     closure,
     hidden,
 )
+from strata_kernel.domain.terms import unit_of
 from strata_kernel.engine import apart
 from strata_kernel.engine.lookup import NOT_PUBLISHED, Hit, Miss, Moment, broken, find, quotes, restorable
 from strata_kernel.engine.passes import named, seed, taken_version
@@ -215,6 +216,10 @@ class Session:
 
     def with_order(self, reading: Reading, state: State) -> State:
         """Make what the cell follows without reading it inputs: its effect counts although no variable flows."""
+        if reading.terms.mounts:
+            # The path of a mount hides what stands under its name above.
+            paths = {m.name: Slot(unit_of(m), reading.cell.id) for m in reading.terms.mounts}
+            state = {**state, **paths}
         ahead = self.ahead(reading)
         if lanes := taken_version(self, reading, state):
             ahead = {**ahead, LANES: (reading.cell.id, lanes)}
@@ -309,7 +314,9 @@ def _guess(reading: Reading, reach: Closure, state: State) -> State:
 
 def related(upper: Reading, needed: Mapping[str, object]) -> bool:
     """Tell whether a cell may write something that is needed."""
-    touched = upper.analysis.stores | upper.analysis.mutates | upper.analysis.deletes
+    # What is done with the path of a mount changes no variable.
+    mutates = upper.analysis.mutates - {m.name for m in upper.terms.mounts}
+    touched = upper.analysis.stores | mutates | upper.analysis.deletes
     return bool(upper.analysis.opaque) or bool(touched & needed.keys())
 
 

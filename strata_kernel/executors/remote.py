@@ -24,7 +24,9 @@ AGAIN = (0.2, 0.8)
 _CHUNK = 1 << 20
 
 
-class _End(msgspec.Struct, frozen=True):
+class End(msgspec.Struct, frozen=True):
+    """How a run ended: its record, or its error as (name, text, traceback)."""
+
     manifest: Manifest | None = None
     error: tuple[str, str, list[str]] | None = None
     seconds: float = 0.0
@@ -96,7 +98,7 @@ class HttpExecutor:
                     case "running":
                         show("state", {"state": "running"})
                     case "end":
-                        return await self._arrived(msgspec.convert(event, _End), store)
+                        return await self._arrived(msgspec.convert(event, End), store)
                     case "died":
                         raise self._died(event.get("status"))
         finally:
@@ -217,7 +219,7 @@ class HttpExecutor:
             )
             self._check(response.status_code, response.text)
 
-    async def _arrived(self, end: _End, store: Store) -> Away:
+    async def _arrived(self, end: End, store: Store) -> Away:
         """Bring what the run left into the store."""
         if end.manifest is None:
             return Away(error=end.error, seconds=end.seconds)

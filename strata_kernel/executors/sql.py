@@ -53,6 +53,9 @@ class Databases:
         answer = engine.query(ask)
         return Done({source.name: answer.frame}, answer.frame, answer.facts, reasons=answer.reasons)
 
+    def look_anew(self) -> None:
+        """Forget nothing: each question is asked of the database."""
+
     def holds(self, fact: Fact) -> bool:
         """Tell whether the tables behind a fact hold what they held."""
         try:

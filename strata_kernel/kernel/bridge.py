@@ -24,6 +24,7 @@ from strata_kernel.kernel import magics
 from strata_kernel.kernel.comm import Frontends
 from strata_kernel.kernel.host import IPythonHost
 from strata_kernel.kernel.interrupt import NAMES
+from strata_kernel.kernel.mounting import Mounting
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.order import Order, own_settings, session_file
 from strata_kernel.kernel.view import View
@@ -50,6 +51,7 @@ class Bridge:
         self._lease = self.parts.store.local.lease()
         self.watch = Watch(self.parts.world, [str(self.parts.store.local.path)])
         self.host = IPythonHost(kernel, self.watch)
+        self.host.mounting = Mounting(kernel, self.parts.mounts)
         self.host.stage.performers = self.parts.performers()
         self.pipeline: Pipeline = self.parts.pipeline(self.host, self._warn, self.watch.exempt)
         self.session = self.pipeline.session

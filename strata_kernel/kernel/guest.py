@@ -33,9 +33,11 @@ from strata_kernel.errors import StrataError
 from strata_kernel.kernel.host import IPythonHost
 from strata_kernel.kernel.interrupt import Interrupts
 from strata_kernel.kernel.looking import LookingKernel
+from strata_kernel.kernel.mounting import Mounting
 from strata_kernel.kernel.observe import active
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.transform import transform
+from strata_kernel.mounts.mounts import Mounts, beside
 from strata_kernel.ports import Observed
 from strata_kernel.store import LocalStore
 from strata_kernel.world.dists import Distributions
@@ -262,6 +264,8 @@ class Guest:
         watch = Watch(world, [str(store.path)])
         watch.install()
         self.host = GuestHost(kernel, watch, self.here, dispatch.folder)
+        mounts = world.witnesses["mount"] = Mounts(beside(store.path), dispatch.terms.mounts, os.environ)
+        self.host.mounting = Mounting(kernel, mounts)
         kernel.listen(emit)
         values = LiveValues(self.host.namespace)
         kept = GuestStore(store, dispatch.twins)

@@ -19,7 +19,9 @@ from strata_kernel.domain.cell import Cell, Task
 from strata_kernel.domain.dispatch import Away
 from strata_kernel.domain.state import LAST_RESULT, VERDICT
 from strata_kernel.domain.terms import Terms
+from strata_kernel.errors import MountError
 from strata_kernel.kernel.interrupt import NAMES
+from strata_kernel.kernel.mounting import Mounting
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.outputs import SHOWN, Recorder
 from strata_kernel.kernel.relay import cancelling
@@ -80,6 +82,7 @@ class IPythonHost:
         #: Variables that the cell which is observed has for itself: in its program, so no facts about the world.
         self._own: frozenset[str] = frozenset()
         self._streams = Streams()
+        self.mounting = Mounting(kernel)
         self._send = kernel.session.send
         kernel.session.send = self._intercept
 
@@ -163,11 +166,15 @@ class IPythonHost:
                     as_input(self.kernel.shell, source, stored=bool(request["store_history"])),
                     environment(dict(terms.env)),
                     self._limit.watching(),
+                    self.mounting.bound(terms, self.namespace),
                 ):
                     reply = await self.kernel.execute_plainly(source, **request)
+                    reply = self.mounting.finish(reply)
             except (KeyboardInterrupt, CellTimeout):
                 # It came before the shell had taken over, or after.
                 reply = self.kernel.fail("KeyboardInterrupt", "")
+            except MountError as trouble:
+                reply = self.kernel.fail("MountError", str(trouble))
             seconds = time.perf_counter() - start
             reply = over(self._limit, reply)
         if TEST in self.namespace:
@@ -252,7 +259,7 @@ class IPythonHost:
 
     def observed(self, candidates: Iterable[Any]) -> Observed:
         """Stop recording and return what was seen."""
-        seen = self.watch.stop(candidates)
+        seen = self.mounting.told(self.watch.stop(self.mounting.candidates(candidates)))
         if (done := self.stage.take()) is not None:
             seen.facts += done.facts
             seen.reasons += done.reasons

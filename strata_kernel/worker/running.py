@@ -14,7 +14,8 @@ import time
 from tornado.httpserver import HTTPServer
 
 from strata_kernel.errors import InvocationError
-from strata_kernel.worker.server import Options, Worker, log, serve
+from strata_kernel.worker.runs import Options, Worker, log
+from strata_kernel.worker.server import serve
 
 
 class _JsonLines(logging.Formatter):

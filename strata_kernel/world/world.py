@@ -36,6 +36,11 @@ class LocalWorld:
         #: The version that a worker has of a distribution, None where that is not known.
         self.elsewhere: Callable[[str, str], str | None] = lambda name, worker: None
 
+    def look_anew(self) -> None:
+        """Take nothing that was learned of other machines for how it is now."""
+        for witness in self.witnesses.values():
+            witness.look_anew()
+
     def observe(self, kind: str, name: str) -> Fact | None:
         """Return the fact as it holds now, None when it cannot be told."""
         match kind:

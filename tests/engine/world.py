@@ -39,6 +39,9 @@ class FakeWorld:
         self.broken = set()
         self.seen = {}
 
+    def look_anew(self):
+        pass
+
     def holds(self, fact):
         return fact.name not in self.broken
 

@@ -103,6 +103,21 @@ def test_a_cell_that_swallows_interrupts_ends_all_the_same(front):
     assert front.run("1 + 1", "b").text() == "2\n"
 
 
+def test_a_cell_that_lets_nothing_run_is_ended_with_the_kernel(front):
+    front.document(a="x = 1")
+    front.run("x = 1", "a")
+    # It holds what every thread of Python waits for.
+    front.send("# @timeout 0.5\nimport ctypes\nctypes.PyDLL(None).sleep(90)", "b")
+    deadline = time.monotonic() + 60
+    while front.manager.is_alive():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert "Timeout" in front.logged()
+    front.restart()
+    front.document(a="x = 1", c="print(x)")
+    assert [front.run("x = 1", "a").status, front.run("print(x)", "c").text()] == ["hit", "1\n"]
+
+
 def test_a_timeout_while_awaiting(front):
     got = front.run("# @timeout 0.5\nimport asyncio\nawait asyncio.sleep(60)", "a")
     assert got.error == "CellTimeout"

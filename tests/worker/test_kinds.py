@@ -70,3 +70,19 @@ def test_the_terms_of_a_loop_hold_for_each_pass(near):
     assert front.run("print(x)", "c").text() == "['yes']\n"
     slow = "# @loop max_iter=2 carry=x\n# @timeout 0.5\nimport time\ntime.sleep(60)"
     assert front.run(slow, "b").error == "CellTimeout"
+
+
+def test_mounts_are_those_of_the_worker(near, tmp_path):
+    front = near()
+    raw = tmp_path / "elsewhere"
+    raw.mkdir()
+    (raw / "a.txt").write_text("one")
+    cells = {"a": f"{GPU}# @mount raw file://{raw}\ntext = (raw / 'a.txt').read_text()", "b": "print(text)"}
+    front.document(**cells)
+    assert [front.run(source, cell).error for cell, source in cells.items()] == [None, None]
+    front.restart()
+    front.document(**cells)
+    got = {cell: front.run(source, cell) for cell, source in cells.items()}
+    assert ([g.status for g in got.values()], got["b"].text()) == (["hit", "hit"], "one\n")
+    (raw / "a.txt").write_text("two")
+    assert front.run(cells["b"], "b").text() == "two\n"

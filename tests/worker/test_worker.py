@@ -45,6 +45,15 @@ def play(front, cells):
     return {cell: front.run(source, cell) for cell, source in cells.items()}
 
 
+def test_a_cell_that_lets_nothing_run_is_ended_there(near):
+    front = near()
+    start = time.monotonic()
+    got = front.run(GPU + "# @timeout 0.5\nimport ctypes\nctypes.PyDLL(None).sleep(90)", "a")
+    assert (got.error, "it was over its time" in got.content["evalue"]) == ("WorkerError", True)
+    assert time.monotonic() - start < 60
+    assert front.run(GPU + "print('well')", "b").text("stdout") == "well\n"
+
+
 def test_a_notebook_here_and_there(near):
     front = near()
     got = play(front, CELLS)

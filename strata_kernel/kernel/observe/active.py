@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,16 @@ if TYPE_CHECKING:
 #: What the wrappers look at first: while it is None, they cost one comparison.
 recording: Recording | None = None
 
+#: Is told the event and the path, as text, that user code opens, lists or asks for, ahead of it; what it raises goes to
+#: that code.
+ahead: Callable[[str, str], None] | None = None
+
 #: What went wrong between recordings; the next one tells.
 troubles: list[str] = []
 
 _outsiders: dict[int, threading.Thread] = {}
+#: Threads that were started by what is kept out of the recording.
+_begun: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
 class _Own(threading.local):
@@ -49,8 +56,22 @@ def exempt_others() -> None:
 
 
 def is_outsider(thread: threading.Thread) -> bool:
-    """Tell whether a thread was alive when observation was installed."""
-    return _outsiders.get(thread.ident or 0) is thread
+    """Tell whether a thread was alive when observation was installed, or is no work of the user's code."""
+    return _outsiders.get(thread.ident or 0) is thread or thread in _begun
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Keep what this thread does inside the block out, and the threads that the libraries it calls leave behind."""
+    before = set(threading.enumerate())
+    with exempt():
+        try:
+            yield
+        finally:
+            for thread in set(threading.enumerate()) - before:
+                target = getattr(thread, "_target", None)
+                if getattr(target, "__module__", "__main__") != "__main__":
+                    _begun.add(thread)
 
 
 def forget_finished() -> None:

@@ -21,6 +21,8 @@ _ASKING = frozenset({
     "joblib.externals.loky.backend.context", "joblib.externals.loky.backend.resource_tracker", "webbrowser",
     "sysconfig",
 })  # fmt: skip
+#: Events that tell of a path whose text may have been handed on by a mount.
+_PATHS = frozenset({"open", "os.listdir", "os.scandir"})
 
 
 def hook(event: str, args: tuple[Any, ...]) -> None:
@@ -29,6 +31,8 @@ def hook(event: str, args: tuple[Any, ...]) -> None:
         return
     handler = HANDLERS.get(event)
     if handler is not None:
+        if event in _PATHS and active.ahead is not None and type(args[0]) is str and active.listening():
+            active.ahead(event, args[0])
         active.note(handler, args, active.caller(1))
 
 

@@ -34,6 +34,8 @@ class Lookup(Substitute):
         """Call the original and note what was asked for."""
         if active.recording is None or type(path) is int:
             return self.__wrapped__(path, *args, **kwargs)  # type: ignore[no-any-return]
+        if active.ahead is not None and type(path) is str and active.listening():
+            active.ahead("stat", path)
         try:
             found: os.stat_result = self.__wrapped__(path, *args, **kwargs)
         except (FileNotFoundError, NotADirectoryError):

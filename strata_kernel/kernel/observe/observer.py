@@ -38,6 +38,7 @@ _HARMLESS = (
     "IOPub",
     "Heartbeat",
     "Control",
+    "strata-",
 )
 
 #: Packages whose threads serve the kernel, and start at any time.

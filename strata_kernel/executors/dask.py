@@ -1,0 +1,313 @@
+"""Cells on a Dask cluster: its scheduler places them, and moves what was scattered once to where it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import importlib
+import json
+import secrets
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from strata_kernel.domain.cell import Reason
+from strata_kernel.domain.dispatch import Away, Dispatch, blobs_of_run
+from strata_kernel.domain.manifest import Blob, Fact
+from strata_kernel.errors import StoreError, WorkerError
+from strata_kernel.executors.remote import End
+from strata_kernel.executors.report import Report, normal
+from strata_kernel.ports import Show, Store
+
+#: Runs where the cells run: these are the two processes' only common words.
+_TASKS = "strata_kernel.worker.tasks"
+#: Seconds to connect, for workers to appear, for an interrupted cell to end, and for its last events to arrive.
+CONNECT, APPEAR, PATIENCE, LATE = 10.0, 15.0, 10.0, 2.0
+#: Times that a cell is sent again when what it needs was lost with a worker.
+AGAIN = 3
+#: Bytes of inputs that stay on the cluster for cells to come.
+HELD = 4 << 30
+_LOCAL = """
+import sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    options = {"n_workers": int(sys.argv[1])} if int(sys.argv[1]) else {}
+    with LocalCluster(**options, threads_per_worker=1, dashboard_address=None) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+class Cluster(NamedTuple):
+    """Where a scheduler is, or `local` with how many workers; and what each cell takes of the workers' resources."""
+
+    scheduler: str
+    workers: int = 0
+    resources: Mapping[str, float] = {}
+
+
+class _Lost(Exception):
+    """What the cell needs was lost with a worker."""
+
+
+class _Events:
+    """What one run tells, in order, whichever worker it is on."""
+
+    def __init__(self, show: Show) -> None:
+        self._show, self.worker, self.token, self.count = show, "", "", 0
+        self.arrived = asyncio.Event()
+        self.queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def follow(self) -> None:
+        """Show what comes as the cell's own: what is shown belongs to the request in whose task it is."""
+        while True:
+            self._take(await self.queue.get())
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """Show one event; a run that begins anew takes back what the lost one had shown."""
+        if message["token"] != self.token:
+            if self.token:
+                self._show("clear_output", {"wait": False})
+                text = f"strata: the worker {self.worker} was lost; the cell runs again on {message['worker']}\n"
+                self._show("stream", {"name": "stderr", "text": text})
+            self.token, self.count = message["token"], 0
+        self.worker = message["worker"]
+        self.count += 1
+        event = json.loads(message["line"])
+        if event["t"] == "running":
+            self._show("state", {"state": "running"})
+        elif event["t"] == "show":
+            self._show(event["kind"], event["content"])
+        self.arrived.set()
+
+    async def all(self, token: str, count: int) -> None:
+        """Wait, not for long, until as many were told."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LATE):
+                while token != self.token or self.count < count:
+                    self.arrived.clear()
+                    await self.arrived.wait()
+
+
+def call(name: str, *args: Any) -> Any:
+    """Call a task where the cells run."""
+    return getattr(importlib.import_module(_TASKS), name)(*args)
+
+
+class DaskExecutor:
+    """One cluster; the connection to it is kept between cells."""
+
+    def __init__(self, name: str, cluster: Cluster, reported: Callable[[Report], None] = lambda report: None) -> None:
+        self.name, self.cluster, self.reported = name, cluster, reported
+        self._client: Any = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._topic = "strata-" + secrets.token_hex(8)
+        self._events: dict[str, _Events] = {}
+        #: The workers that were asked what is installed there, and what they said.
+        self._asked: frozenset[tuple[str, Any]] = frozenset()
+        self._known: list[Report] = []
+        #: What was scattered, the last used last.
+        self._held: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+
+    async def differences(self, facts: Iterable[Fact]) -> tuple[Reason, ...]:
+        """Return which distributions have other versions on some worker; raise WorkerError."""
+        found = {}
+        for report in await self._reports():
+            there = {normal(name): version for name, version in report.distributions.items()}
+            for fact in facts:
+                if fact.kind == "dist" and (version := there.get(normal(fact.name), "")) != fact.digest:
+                    text = f"{fact.name} is {version or 'missing'} on {self.name} and {fact.digest or 'missing'} here"
+                    found[fact.name] = Reason("environment", text, name=fact.name)
+        return tuple(found.values())
+
+    async def execute(self, dispatch: Dispatch, show: Show, store: Store) -> Away:
+        """Run the cell on some worker; raise WorkerError."""
+        for report in await self._reports():
+            if report.python != dispatch.python:
+                raise WorkerError(
+                    "version",
+                    f"{self.name} runs Python {report.python}, this kernel {dispatch.python}: values do not travel "
+                    "between the two\nStart its workers with the Python of this notebook's environment.",
+                )
+        events = self._events[dispatch.id] = _Events(show)
+        following = asyncio.ensure_future(events.follow())
+        try:
+            for attempt in range(AGAIN):
+                with contextlib.suppress(_Lost):
+                    return await self._attempt(dispatch, f"strata-{dispatch.id}-{attempt}", events, store)
+            raise self._died(f"its inputs were lost {AGAIN} times")
+        finally:
+            following.cancel()
+            del self._events[dispatch.id]
+
+    async def close(self) -> None:
+        """Let go of the cluster, and end one that was started here."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            await self._process.wait()
+
+    # The cluster
+
+    async def _connected(self) -> Any:
+        if self._client is not None and self._client.status == "running":
+            return self._client
+        try:
+            from distributed import Client
+        except ImportError:
+            text = f"worker {self.name} needs distributed\npip install 'strata-jupyter[dask]'"
+            raise WorkerError("unknown", text) from None
+        address = await self._started() if self.cluster.scheduler == "local" else self.cluster.scheduler
+        self._held.clear()
+        try:
+            self._client = await Client(address, asynchronous=True, set_as_default=False, timeout=CONNECT)
+            await self._client.wait_for_workers(1, timeout=APPEAR)
+        except (OSError, ValueError) as error:
+            await self._forget()
+            raise WorkerError(
+                "unreachable",
+                f"the Dask cluster {self.name} cannot be reached at {address}, or has no workers: {error}\n"
+                "Start `dask scheduler` and `dask worker`, correct `scheduler` in strata.toml, or run the cell here "
+                "(`# @worker local`).",
+            ) from error
+        self._client.subscribe_topic(self._topic, self._take)
+        return self._client
+
+    async def _forget(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _started(self) -> str:
+        """Start a cluster in a process of its own, which ends with this one."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _LOCAL, str(self.cluster.workers),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        return (await self._process.stdout.readline()).decode().strip()
+
+    async def _reports(self) -> list[Report]:
+        """Return what is installed on each worker, asked for when there are others than before; raise WorkerError."""
+        client = await self._connected()
+        workers = (await client.scheduler.identity(n_workers=-1))["workers"]
+        self._check_resources(workers.values())
+        here = frozenset((address, worker["id"]) for address, worker in workers.items())
+        if here != self._asked:
+            try:
+                found = await client.run(call, "environment")
+            except Exception as error:  # whatever a worker without our package raises when it is asked
+                raise WorkerError(
+                    "version",
+                    f"a worker of {self.name} cannot tell what is installed there: {error}\n"
+                    "Install strata-jupyter in the environment of the cluster's workers.",
+                ) from error
+            self._known, self._asked = [msgspec.convert(each, Report) for each in found.values()], here
+            for report in self._known[:1]:
+                self.reported(report)
+        if not self._known:
+            raise WorkerError("unreachable", f"{self.name} has no workers now\nStart `dask worker` for its scheduler.")
+        return self._known
+
+    def _check_resources(self, workers: Iterable[Mapping[str, Any]]) -> None:
+        wanted = self.cluster.resources
+        if wanted and not any(all(w["resources"].get(k, 0) >= v for k, v in wanted.items()) for w in workers):
+            text = " ".join(f"{name}={value:g}" for name, value in wanted.items())
+            raise WorkerError(
+                "unreachable",
+                f"no worker of {self.name} offers {text}\nStart one with `dask worker --resources '{text}'`.",
+            )
+
+    def _take(self, event: tuple[float, dict[str, Any]]) -> None:
+        message = event[1]
+        if (events := self._events.get(message["run"])) is not None:
+            events.queue.put_nowait(message)
+
+    # One run
+
+    async def _attempt(self, dispatch: Dispatch, key: str, events: _Events, store: Store) -> Away:
+        client = await self._connected()
+        blobs = dispatch.blobs()
+        inputs = await self._scattered(client, blobs, store)
+        task = client.submit(
+            call, "run", msgspec.json.encode(dispatch), self._topic, [b.hash for b in blobs], *inputs,
+            key=key, pure=False, resources=dict(self.cluster.resources) or None,
+        )  # fmt: skip
+        waiting = asyncio.ensure_future(task.result())
+        interrupted = False
+        while True:
+            try:
+                result = await asyncio.wait_for(asyncio.shield(waiting), PATIENCE if interrupted else None)
+                break
+            except TimeoutError:
+                await task.cancel()
+                return Away(error=("KeyboardInterrupt", f"{self.name} was told to end the cell", []))
+            except concurrent.futures.CancelledError:
+                if interrupted:
+                    return Away(error=("KeyboardInterrupt", "", []))
+                raise _Lost from None
+            except asyncio.CancelledError:
+                if interrupted:
+                    raise
+                interrupted = True
+                await self._interrupt(client, dispatch.id, task, events)
+            except Exception as error:  # KilledWorker, and what else ends a task from outside
+                raise self._died(f"{type(error).__name__}: {error}") from error
+        await events.all(result["token"], result["count"])
+        return await self._arrived(result, store)
+
+    async def _interrupt(self, client: Any, run: str, task: Any, events: _Events) -> None:
+        with contextlib.suppress(Exception):  # whatever it says, the wait for its end is bounded
+            if events.worker:
+                await client.run(call, "interrupt", run, workers=[events.worker])
+            else:
+                await task.cancel()
+
+    async def _scattered(self, client: Any, blobs: Sequence[Blob], store: Store) -> list[Any]:
+        """Return what stands for the blobs on the cluster, sent there where it is not."""
+        for blob in blobs:
+            held = self._held.pop(blob.hash, None)
+            if held is None or held[0].status != "finished":
+                content = bytes(await asyncio.to_thread(store.get, blob))
+                key = f"strata-{blob.hash}"
+                held = ((await client.scatter({key: content}, hash=False))[key], blob.size)
+            self._held[blob.hash] = held
+        wanted = {blob.hash for blob in blobs}
+        total = sum(size for _, size in self._held.values())
+        for name in [n for n in self._held if n not in wanted]:
+            if total <= HELD:
+                break
+            total -= self._held.pop(name)[1]
+        return [self._held[blob.hash][0] for blob in blobs]
+
+    async def _arrived(self, result: dict[str, Any], store: Store) -> Away:
+        event = json.loads(result["end"] or b'{"t":"died"}')
+        if event["t"] == "died":
+            if event.get("status") == "timeout":
+                text = f"the cell on {self.name} was ended: it was over its time\nRaise `# @timeout`."
+                raise WorkerError("timeout", text)
+            raise self._died(str(event.get("status", "")))
+        end = msgspec.json.decode(result["end"], type=End)
+        if end.manifest is None:
+            return Away(error=end.error, seconds=end.seconds)
+        try:
+            for blob in blobs_of_run(end.manifest):
+                stored = await asyncio.to_thread(store.put, [result["blobs"][blob.hash]])
+                if stored != blob:
+                    raise self._died("what came back is not what it said it would be")
+        except StoreError as error:
+            raise WorkerError("store", f"what {self.name} made cannot be kept here: {error}") from error
+        return Away(manifest=end.manifest, seconds=end.seconds)
+
+    def _died(self, why: str) -> WorkerError:
+        return WorkerError(
+            "died",
+            f"the cell ended on {self.name} before it was done ({why})\n"
+            "Nothing of the run was kept. Run the cell again; if this happens each time, it may need more memory.",
+        )
