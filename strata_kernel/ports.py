@@ -197,10 +197,35 @@ class Patch(msgspec.Struct):
     value: Any
 
 
+class Modules(Protocol):
+    """The modules that the process has loaded."""
+
+    def are_users(self, module: str) -> bool:
+        """Tell whether a module that is loaded is the user's own, which can be unloaded and imported anew."""
+        ...
+
+    def load(self, module: str) -> None:
+        """Import a module by its dotted name, if it can be."""
+        ...
+
+    def note(self) -> None:
+        """Note the user's modules that are loaded by now, to read them anew once their files change."""
+        ...
+
+    def changed(self) -> bool:
+        """Tell whether a file of the user's own modules has changed since it was loaded."""
+        ...
+
+    def unload(self) -> None:
+        """Unload the user's own modules, so that an import makes them anew."""
+        ...
+
+
 class Host(Protocol):
     """The process that runs cells."""
 
     namespace: dict[str, Any]
+    modules: Modules
     #: Names that were bound before the first cell, by files that nobody knows: no version tells what they hold.
     given: frozenset[str]
 
@@ -234,22 +259,6 @@ class Host(Protocol):
 
     def unpatch(self, patch: Patch) -> None:
         """Put back what stood there."""
-        ...
-
-    def is_users(self, module: str) -> bool:
-        """Tell whether a module that is loaded is the user's own, which can be unloaded and imported anew."""
-        ...
-
-    def unload_modules(self) -> None:
-        """Unload the user's own modules, so that an import makes them anew."""
-        ...
-
-    def note_modules(self) -> None:
-        """Note the user's modules that are loaded by now, to read them anew once their files change."""
-        ...
-
-    def load_module(self, name: str) -> None:
-        """Import a module by its dotted name, if it can be."""
         ...
 
     def apply(self, unit: str, state: bytes | None) -> None:

@@ -52,7 +52,7 @@ def reloadable(before: Before, seen: Observed, units: list[Unit], host: Host) ->
         if unit is None or not lasting(chain, unit):
             continue
         target = f"{unit.summary.get(chain.root, chain.root)}.{chain.path}"
-        if target != "importlib.reload" and not host.is_users(target.partition(".")[0]):
+        if target != "importlib.reload" and not host.modules.are_users(target.partition(".")[0]):
             return False
         found = True
     return found and not any(r.code == "effect" for r in seen.reasons)
@@ -75,7 +75,7 @@ def left_behind(before: Before, host: Host, key: str, written: set[str]) -> list
 
 def outdated(host: Host, module: str, attribute: str, name: str) -> bool:
     """Tell whether a name holds what a module of the user's no longer has under the attribute."""
-    if not host.is_users(module):
+    if not host.modules.are_users(module):
         return False
     now = host.patch(module, attribute)
     return now is not None and now.value is not host.namespace[name]

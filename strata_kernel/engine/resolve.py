@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from strata_kernel.domain.manifest import FileOutput, Manifest
 from strata_kernel.domain.state import ABSENT, CURRENT_FOLDER, LAST_RESULT, State, hidden, with_definitions
-from strata_kernel.engine.restore import Placement
+from strata_kernel.engine.restore import Placement, start_over
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Host, Store
@@ -33,6 +33,8 @@ class Resolver:
     async def bring(self, names: set[str], state: State) -> None:
         """Bring names and all hidden units to their versions in the state, and take away what it has not."""
         wanted = {n for n in names if n in state and not hidden(n)}
+        if self.host.modules.changed():
+            start_over(self.placement, self._apart_from_modules())
         self._load_modules(state)
         for _ in range(len(self.session.cells) + 2):
             pending = self._pending(wanted, names, state)
@@ -45,6 +47,17 @@ class Resolver:
         else:
             raise StoreError(f"cannot bring back {', '.join(sorted(pending))}")
         self.placement.clear_to(state)
+
+    def _apart_from_modules(self) -> set[str]:
+        """Return the versions that can hold no part of the user's modules: they need not be loaded anew with these."""
+        free: set[str] = set()
+        for cell in self.session.cells:
+            entry = self.session.entries.get(cell.id)
+            if entry is None or entry.manifest is None or any(f.kind == "module" for f in entry.manifest.facts):
+                continue
+            if all(not d.version or d.version in free for d in entry.manifest.reads.values()):
+                free.update(u.version for u in entry.manifest.units)
+        return free
 
     def _load_modules(self, state: State) -> None:
         """Load the user's modules that served cells above a change of the folder had loaded: none is found after it."""
@@ -62,9 +75,9 @@ class Resolver:
             self.placement.settle_hidden({n: s for n, s in state.items() if n != CURRENT_FOLDER})
             for name in wanted:
                 if self.session.world.sources_of([name]):
-                    self.host.load_module(name)
+                    self.host.modules.load(name)
             self._loaded.update(wanted)
-            self.host.note_modules()
+            self.host.modules.note()
 
     async def show_results(self, index: int) -> None:
         """Run the cells above a place whose results were served, for a cell that looks at the record of the session."""

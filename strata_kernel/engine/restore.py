@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import Any
 
 import msgspec
@@ -132,10 +132,10 @@ class Placement:
         if slot.unit.kind == "module":
             for each in state:
                 if each.startswith(SUBMODULE):
-                    self.host.load_module(each.removeprefix(SUBMODULE))
+                    self.host.modules.load(each.removeprefix(SUBMODULE))
         if not kept:
             # Imports and values load modules, out of sight of any run.
-            self.host.note_modules()
+            self.host.modules.note()
         for each, value in values.items():
             here = state.get(each)
             stands = kept and self.has(each, slot.version)
@@ -245,7 +245,7 @@ class Placement:
                 del self.hidden[unit], self.patches[unit]
         left = self.tainted(state)
         if left and self.reloadable.issuperset(left):
-            _start_over(self)
+            start_over(self)
 
     def tainted(self, state: State) -> list[str]:
         """Return the effects that the process has and the state has not: they cannot be undone here."""
@@ -260,15 +260,18 @@ class Placement:
         return self.contents[at]
 
 
-def _start_over(placement: Placement) -> None:
-    """Unload the user's modules and let go of all that may hold a part of them: it comes back anew."""
-    placement.host.unload_modules()
+def start_over(placement: Placement, keep: Set[str] = frozenset()) -> None:
+    """Unload the user's modules and let go of all that may hold a part of them, which is all but these versions."""
+    placement.host.modules.unload()
     for unit in placement.reloadable & placement.hidden.keys():
         del placement.hidden[unit]
     for name in placement.host.names():
-        del placement.host.namespace[name]
-    placement.names, placement.shelf, placement.contents = {}, {}, {}
-    for _, own in placement._refers.values():
-        if own is not None:
+        if placement.names.get(name) not in keep:
+            del placement.host.namespace[name]
+    placement.names = {n: v for n, v in placement.names.items() if v in keep}
+    placement.shelf = {v: values for v, values in placement.shelf.items() if v in keep}
+    placement.contents = {k: c for k, c in placement.contents.items() if k[0] in keep}
+    for version, (_, own) in placement._refers.items():
+        if own is not None and version not in keep:
             placement.values.retire(*own)
-    placement._refers = {}
+    placement._refers = {v: r for v, r in placement._refers.items() if v in keep}

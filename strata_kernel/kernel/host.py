@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import pkgutil
 import sys
 import time
@@ -28,7 +27,7 @@ from strata_kernel.kernel.relay import cancelling
 from strata_kernel.kernel.stage import KernelStage
 from strata_kernel.kernel.streams import Streams
 from strata_kernel.kernel.terms import CellTimeout, Limit, environment, over
-from strata_kernel.ports import Observed, Patch, Ran, Show
+from strata_kernel.ports import Modules, Observed, Patch, Ran, Show
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.kernel import StrataKernel
@@ -55,6 +54,7 @@ class IPythonHost:
     def __init__(self, kernel: StrataKernel, watch: Watch) -> None:
         self.kernel = kernel
         self.watch = watch
+        self.modules: Modules = watch.modules
         self.namespace: dict[str, Any] = kernel.shell.user_ns
         #: What the shell itself has bound.
         self.initial = dict(self.namespace)
@@ -287,24 +287,6 @@ class IPythonHost:
                 delattr(patch.holder, patch.name)
             else:
                 setattr(patch.holder, patch.name, patch.value)
-
-    def is_users(self, module: str) -> bool:
-        """Tell whether a module that is loaded is the user's own."""
-        return self.watch.is_users(module)
-
-    def unload_modules(self) -> None:
-        """Unload the user's own modules."""
-        self.watch.unload()
-
-    def note_modules(self) -> None:
-        """Note the user's modules that are loaded by now, to read them anew once their files change."""
-        self.watch.note_loaded()
-
-    def load_module(self, name: str) -> None:
-        """Import a module by its dotted name, if it can be."""
-        if name not in sys.modules:
-            with contextlib.suppress(Exception):  # the module's own code, which already ran in an earlier process
-                importlib.import_module(name)
 
     def apply(self, unit: str, state: bytes | None) -> None:
         """Set a hidden unit of the process."""

@@ -1,5 +1,6 @@
 """What the tests of observation share: an observer of a folder, and code played under its eyes as a cell."""
 
+import importlib.util
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,14 @@ import pytest
 from strata_kernel.kernel.observe import active
 from strata_kernel.kernel.observe.observed import Observed
 from strata_kernel.kernel.observe.observer import Observer
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is about torch where it is not installed: it is large, and not to be had everywhere."""
+    if importlib.util.find_spec("torch") is None:
+        for item in items:
+            if "import torch" in item.name:
+                item.add_marker(pytest.mark.skip("torch is not here"))
 
 
 @pytest.fixture

@@ -422,6 +422,7 @@ def test_clocks_and_entropy_of_the_user(run: Run, tmp_path: Path, monkeypatch: p
 
 
 def test_generators_that_are_seeded_first(run: Run) -> None:
+    pytest.importorskip("torch")
     prepare = "import random, numpy as np, torch; random.random(); np.random.rand(); torch.rand(1)"
     seen = run("random.seed(1); np.random.seed(1); torch.manual_seed(1); random.random()", prepare)
     assert seen.reseeded == {"rng:random", "rng:numpy", "rng:torch"}
@@ -432,6 +433,7 @@ def test_generators_that_are_seeded_first(run: Run) -> None:
 
 
 def test_a_generator_that_comes_with_its_library() -> None:
+    pytest.importorskip("torch")
     script = """
     from strata_kernel.kernel.observe.observer import Observer
     o = Observer(); o.install(); ns = {'__name__': '__main__'}

@@ -154,6 +154,7 @@ def test_units_travel(unit: str, change: str, check: str) -> None:
 
 
 def test_merely_importing_is_no_change() -> None:
+    pytest.importorskip("torch")
     told = play(
         "import pandas",
         "import matplotlib.pyplot as plt; plt.plot([1]); plt.close('all')",
@@ -215,6 +216,7 @@ def test_packed_states_are_the_same_everywhere() -> None:
 
 
 def test_filters_keep_their_order_around_imports() -> None:
+    pytest.importorskip("torch")
     told = play("import warnings; warnings.simplefilter('ignore')", "import sklearn, torch, pandas")
     assert told[1]["changes"] == {}
     again = play(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
@@ -13,16 +11,12 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.kernel.observe import active
 from strata_kernel.kernel.observe.generators import GENERATORS
+from strata_kernel.kernel.observe.loaded import LoadedModules
 from strata_kernel.kernel.observe.observed import Observed as Seen
 from strata_kernel.kernel.observe.observer import Observer, import_hooks
 from strata_kernel.kernel.observe.process import ProcessState
 from strata_kernel.ports import Observed
-from strata_kernel.world.files import Stat, stat_of
-from strata_kernel.world.places import is_library
 from strata_kernel.world.world import LocalWorld
-
-#: Never the user's: the notebook itself, and this package where it is installed in place.
-_NOT_LOCAL = frozenset({"__main__", "__mp_main__", "strata_kernel"})
 
 
 class Watch:
@@ -33,11 +27,7 @@ class Watch:
         self.observer = Observer(world.files, ignored, world.modules.roots)
         self.process = ProcessState()
         self._before: Any = None
-        #: Files of the user's modules that are loaded, as they were when they were.
-        self._local: dict[str, tuple[str, Stat | None, str | None]] = {}
-        #: All modules that were looked at, and by what it is told that none came since.
-        self._loaded: set[str] = set()
-        self._newest: tuple[int, str] = (0, "")
+        self.modules = LoadedModules(world.files)
 
     def install(self) -> None:
         """Wrap what must be wrapped, once per process."""
@@ -49,8 +39,7 @@ class Watch:
         active.exempt_thread()
 
     def start(self, namespace: dict[str, Any]) -> None:
-        """Begin to record; local modules whose sources changed are unloaded first, to be read anew."""
-        self._unload_outdated()
+        """Begin to record."""
         self._before = self.process.snapshot()
         self.observer.start(namespace, {u: s for u, s in self._before.items() if u in GENERATORS})
 
@@ -58,7 +47,7 @@ class Watch:
         """End the recording; `candidates` are strings and paths in reach that may name files read natively."""
         seen = self.observer.stop().settled(self.world.files)
         after = self.process.snapshot()
-        self.note_loaded()
+        self.modules.note()
         changes = self.process.changes(self._before, after)
         # A state that the cell set is its own even where it happens to be the one that it found.
         changes |= {unit: after[unit] for unit in seen.set_generators if unit in after}
@@ -90,52 +79,6 @@ class Watch:
         """Set a hidden unit of the process; None is its state at start."""
         with active.exempt():
             self.process.apply(unit, state)
-
-    def note_loaded(self) -> None:
-        """Note the files of the user's modules that are loaded, as they were when they were."""
-        # A module that is imported goes to the end of the table.
-        newest = (len(sys.modules), next(reversed(sys.modules)))
-        if newest == self._newest:
-            return
-        self._newest = newest
-        new = sys.modules.keys() - self._loaded
-        self._loaded |= new
-        for name in new:
-            path = getattr(sys.modules.get(name), "__file__", None)
-            if not isinstance(path, str) or is_library(path):
-                continue
-            if name.partition(".")[0] not in _NOT_LOCAL:
-                stat = stat_of(path)
-                self._local[name] = (path, stat, self._content(path, stat))
-
-    def _unload_outdated(self) -> None:
-        """Unload the modules whose files changed, and those that import them, so that an import reads them anew."""
-        for name, (path, stat, content) in self._local.items():
-            if (now := stat_of(path)) == stat:
-                continue
-            if content is None or self._content(path, now) != content:
-                self.unload()
-                return
-            self._local[name] = (path, now, content)
-
-    def _content(self, path: str, stat: Stat | None) -> str | None:
-        try:
-            return self.world.files.digest(path, stat) if stat is not None else None
-        except OSError:
-            return None
-
-    def is_users(self, module: str) -> bool:
-        """Tell whether a module that is loaded is the user's own."""
-        return module in self._local
-
-    def unload(self) -> None:
-        """Unload the user's modules, so that an import makes them anew."""
-        for name in self._local:
-            sys.modules.pop(name, None)
-        self._loaded -= self._local.keys()
-        self._local.clear()
-        self._newest = (0, "")
-        importlib.invalidate_caches()
 
 
 def _unique(facts: Iterable[Fact]) -> tuple[Fact, ...]:

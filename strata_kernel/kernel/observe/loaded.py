@@ -1,0 +1,75 @@
+"""The user's own modules that this process has loaded, told by their files: once these change, all are read anew."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+
+from strata_kernel.world.files import Files, Stat, stat_of
+from strata_kernel.world.places import is_library
+
+#: Never the user's: the notebook itself, and this package where it is installed in place.
+_APART = frozenset({"__main__", "__mp_main__", "strata_kernel"})
+
+
+class LoadedModules:
+    """Implements the `Modules` port."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        #: Their files, as they were when they were loaded.
+        self._local: dict[str, tuple[str, Stat | None, str | None]] = {}
+        #: All modules that were looked at, and by what it is told that none came since.
+        self._seen: set[str] = set()
+        self._newest: tuple[int, str] = (0, "")
+
+    def are_users(self, module: str) -> bool:
+        """Tell whether a module that is loaded is the user's own."""
+        return module in self._local
+
+    def load(self, module: str) -> None:
+        """Import a module by its dotted name, if it can be."""
+        if module not in sys.modules:
+            with contextlib.suppress(Exception):  # the module's own code, which already ran in an earlier process
+                importlib.import_module(module)
+
+    def note(self) -> None:
+        """Note the files of the user's modules that are loaded, as they were when they were."""
+        # A module that is imported goes to the end of the table.
+        newest = (len(sys.modules), next(reversed(sys.modules)))
+        if newest == self._newest:
+            return
+        self._newest = newest
+        new = sys.modules.keys() - self._seen
+        self._seen |= new
+        for name in new:
+            path = getattr(sys.modules.get(name), "__file__", None)
+            if isinstance(path, str) and not is_library(path) and name.partition(".")[0] not in _APART:
+                stat = stat_of(path)
+                self._local[name] = (path, stat, self._content(path, stat))
+
+    def changed(self) -> bool:
+        """Tell whether a file of the user's modules has changed since the module was loaded."""
+        for name, (path, stat, content) in self._local.items():
+            if (now := stat_of(path)) == stat:
+                continue
+            if content is None or self._content(path, now) != content:
+                return True
+            self._local[name] = (path, now, content)
+        return False
+
+    def _content(self, path: str, stat: Stat | None) -> str | None:
+        try:
+            return self._files.digest(path, stat) if stat is not None else None
+        except OSError:
+            return None
+
+    def unload(self) -> None:
+        """Unload the user's modules, so that an import makes them anew."""
+        for name in self._local:
+            sys.modules.pop(name, None)
+        self._seen -= self._local.keys()
+        self._local.clear()
+        self._newest = (0, "")
+        importlib.invalidate_caches()
