@@ -87,5 +87,6 @@ def test_at_random_moments(front):
         time.sleep(0.002 * place)
         front.manager.interrupt_kernel()
         assert front.finish(message).error in ("KeyboardInterrupt", None)
-        assert front.run(source, f"r{place}").text() == "20000\n"
+        # One that comes too late can hit IPython between two cells, which says so on the next one's page and goes on.
+        assert front.run(source, f"r{place}").text().endswith("20000\n")
         assert front.value(f"n{place}[0]") == str(place)
