@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import threading
 from functools import partial
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
-from strata_kernel.kernel.observe import generators, lasting
+from strata_kernel.kernel.observe import active, generators, lasting
 from strata_kernel.kernel.observe.generators import GENERATORS, states
 from strata_kernel.kernel.observe.probes import ABSENT, PROBES, Probe, Values
 
@@ -82,7 +83,9 @@ class ProcessState:
         """Count what an import of a library changed as its start: whoever imports it has that too."""
         if before is None:
             return
-        for unit, old in before[0].items():
+        # Meanwhile a cell may run and change the same: what cannot be told apart is the cell's.
+        aside = active.recording is not None and threading.current_thread() is not threading.main_thread()
+        for unit, old in before[0].items() if not aside else ():
             start, new = self._start[unit], self._probes[unit].read()
             if new == old:
                 continue
@@ -100,7 +103,8 @@ class ProcessState:
             # Not seeded yet: no cell can count on a state that the import has moved on from.
             if was in self._unseeded.get(unit, ()) and (now := GENERATORS[unit][0]()) != was:
                 self._unseeded[unit].append(now)
-        lasting.excuse(before[1], self._excused)
+        if not aside:
+            lasting.excuse(before[1], self._excused)
 
     def snapshot(self) -> Snapshot:
         """Return the units that differ from the start, with their states."""
