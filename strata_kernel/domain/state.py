@@ -28,11 +28,25 @@ LAST_RESULT = "out:_"
 HISTORY = re.compile(r"_{2,3}|_i{1,3}|_i?\d+|_dh|_oh|_ih|In|Out|_exit_code|__annotations__")
 #: Hidden units for submodules: importing one makes it an attribute of its package.
 SUBMODULE = "module:"
+#: Hidden units for the variables of the user's own modules.
+VARIABLES = "proc:module:"
 #: Stand for the runs of cells that a cell follows without reading them, and for what it takes from lanes.
 AFTER = "proc:after:"
 LANES = AFTER + "lanes"
 #: What the test between two passes of a loop leaves behind.
 VERDICT = "until:"
+
+
+_WORDS = {
+    LANES: "what stands on its lanes",
+    AFTER: "cell {}",
+    VARIABLES: "what the notebook did to the module `{}`",
+    CURRENT_FOLDER: "the working folder",
+    "proc:": "the state of {}",
+    "env:": "environment variable {}",
+    "rng:": "the state of the generator {}",
+    "effect:": "what a cell above does to the process{0:.0}",
+}
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -55,6 +69,14 @@ START: State = {}
 def hidden(name: str) -> bool:
     """Tell whether a name of the state is a hidden unit, not a variable."""
     return ":" in name
+
+
+def in_words(name: str) -> str:
+    """Return what a person calls a variable or a hidden unit."""
+    for prefix, text in _WORDS.items():
+        if name.startswith(prefix):
+            return text.format(name.removeprefix(prefix))
+    return f"`{name}`"
 
 
 class Closure(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
+from strata_kernel.domain.state import VARIABLES
 from strata_kernel.kernel.observe import active, generators, lasting
 from strata_kernel.kernel.observe.generators import GENERATORS, states
 from strata_kernel.kernel.observe.probes import ABSENT, PROBES, Probe, Values
@@ -62,7 +63,17 @@ class ProcessState:
             hooks.after(module, partial(self._adopt_generator, unit))
         hooks.around = (self._before_import, self._after_import)
 
-    def _adopt(self, probe: Probe, module: ModuleType) -> None:
+    def adopt(self, probe: Probe) -> None:
+        """Take the present state of a unit for its start."""
+        self._adopt(probe, None)
+
+    def forget(self, unit: str) -> None:
+        """Take a unit out that is no more."""
+        self._probes.pop(unit, None)
+        self._start.pop(unit, None)
+        self._deferred.pop(unit, None)
+
+    def _adopt(self, probe: Probe, module: ModuleType | None) -> None:
         self._start[probe.unit] = probe.read()
         self._probes[probe.unit] = probe
         if (state := self._deferred.pop(probe.unit, None)) is not None:
@@ -77,7 +88,8 @@ class ProcessState:
             generators.loaded(unit)
 
     def _before_import(self) -> Before:
-        return {unit: probe.read() for unit, probe in self._probes.items()}, lasting.seen(), states()
+        libraries = {unit: probe.read() for unit, probe in self._probes.items() if not unit.startswith(VARIABLES)}
+        return libraries, lasting.seen(), states()
 
     def _after_import(self, before: Before | None) -> None:
         """Count what an import of a library changed as its start: whoever imports it has that too."""
@@ -153,7 +165,8 @@ class ProcessState:
         found = lasting.differences(before.seen, after.seen, self._excused)
         for unit, state in after.items():
             if before.get(unit) != state and unit not in GENERATORS and _packed(state) is None:
-                found.append(Reason("effect", f"sets {unit.removeprefix('proc:')} to what cannot be saved", name=unit))
+                what = unit.replace(VARIABLES, "a variable of the module ").removeprefix("proc:")
+                found.append(Reason("effect", f"sets {what} to what cannot be saved", name=unit))
         return found
 
     @staticmethod
