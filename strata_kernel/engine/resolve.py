@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from strata_kernel.domain.manifest import FileOutput, Manifest
 from strata_kernel.domain.state import ABSENT, CURRENT_FOLDER, LAST_RESULT, State, hidden, with_definitions
@@ -51,26 +51,28 @@ class Resolver:
     def _apart_from_modules(self) -> set[str]:
         """Return the versions that can hold no part of the user's modules: they need not be loaded anew with these."""
         free: set[str] = set()
-        for cell in self.session.cells:
-            entry = self.session.entries.get(cell.id)
-            if entry is None or entry.manifest is None or any(f.kind == "module" for f in entry.manifest.facts):
-                continue
-            if all(not d.version or d.version in free for d in entry.manifest.reads.values()):
-                free.update(u.version for u in entry.manifest.units)
+        for manifest in self._runs():
+            alone = not any(f.kind == "module" for f in manifest.facts)
+            if alone and all(not d.version or d.version in free for d in manifest.reads.values()):
+                free.update(u.version for u in manifest.units)
         return free
+
+    def _runs(self, above: str = "") -> Iterator[Manifest]:
+        """Yield the runs that are known to stand for cells, in order, down to a cell."""
+        for cell in self.session.cells:
+            if cell.id == above:
+                return
+            entry = self.session.entries.get(cell.id)
+            if entry is not None and entry.manifest is not None:
+                yield entry.manifest
 
     def _load_modules(self, state: State) -> None:
         """Load the user's modules that served cells above a change of the folder had loaded: none is found after it."""
         slot = state.get(CURRENT_FOLDER)
         if slot is None:
             return
-        wanted: list[str] = []
-        for cell in self.session.cells:
-            if cell.id == slot.by:
-                break
-            entry = self.session.entries.get(cell.id)
-            facts = entry.manifest.facts if entry is not None and entry.manifest is not None else ()
-            wanted += [f.name for f in facts if f.kind == "module" and f.name not in self._loaded]
+        facts = [f for manifest in self._runs(above=slot.by) for f in manifest.facts if f.kind == "module"]
+        wanted = [f.name for f in facts if f.name not in self._loaded]
         if wanted:
             self.placement.settle_hidden({n: s for n, s in state.items() if n != CURRENT_FOLDER})
             for name in wanted:
