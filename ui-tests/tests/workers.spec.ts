@@ -1,20 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { expect, test } from './fixture';
-import { badge, command, open, shot, states, unique } from './notebook';
+import { badge, command, open, shot, states, unique, vacant } from './notebook';
 
 let worker: ChildProcess;
 let url: string;
-
-/** Return a port that nobody listens on. */
-async function vacant(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  await new Promise(resolve => probe.close(resolve));
-  return port;
-}
 
 test.beforeAll(async () => {
   const port = await vacant();
