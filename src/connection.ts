@@ -1,6 +1,6 @@
 /** The only module that knows comms: one comm per notebook and kernel, as long as the kernel is ours. */
 import type { ISessionContext } from '@jupyterlab/apputils';
-import type { Kernel } from '@jupyterlab/services';
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
 import { Signal, type ISignal } from '@lumino/signaling';
 import type { FromFrontend, FromKernel } from './protocol';
@@ -13,7 +13,9 @@ const IMPLEMENTATION = 'strata';
 export class Connection implements IChannel {
   constructor(
     private readonly _session: ISessionContext,
-    private readonly _path: () => string
+    private readonly _path: () => string,
+    /** Whether what this page writes into the document is there for the other pages, too. */
+    private readonly _shared: () => boolean = () => false
   ) {
     _session.kernelChanged.connect(this._onKernelChanged, this);
     _session.statusChanged.connect(this._onStatusChanged, this);
@@ -82,7 +84,10 @@ export class Connection implements IChannel {
       this._comm = comm;
       await subshell(comm, kernel);
       if (attempt === this._attempt && !comm.isDisposed) {
-        comm.onMsg = message => this._onMessage(message.content.data as unknown as FromKernel);
+        comm.onMsg = ({ content, parent_header: parent }) => {
+          const asker = (parent as Partial<KernelMessage.IHeader>).session;
+          this._onMessage(content.data as unknown as FromKernel, asker === kernel.clientId);
+        };
         comm.onClose = () => this._setOpen(false);
         comm.open({ type: 'hello', protocol: PROTOCOL, path: this._path(), batches: true });
       }
@@ -112,7 +117,11 @@ export class Connection implements IChannel {
     }
   }
 
-  private _onMessage(message: FromKernel): void {
+  private _onMessage(message: FromKernel, ours: boolean): void {
+    // Outputs that two pages write into one document are in it twice: whose run it was does.
+    if (message?.type === 'cell-outputs' && !ours && this._shared()) {
+      return;
+    }
     if (message?.type === 'welcome') {
       this._received.emit(message);
       this._setOpen(true);

@@ -1,14 +1,15 @@
 /** Tells the kernel the document: whole when a channel opens, then what changed once edits have settled. */
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
-import { Debouncer } from '@lumino/polling';
 import { Signal, type ISignal } from '@lumino/signaling';
 import type { Cell, DocumentPatch } from './protocol';
 import type { IChannel } from './tokens';
 import { active } from './variants';
 
-/** Milliseconds without an edit after which it is told. */
-export const SETTLED = 120;
+/** Milliseconds without an edit after which it is told; and after one of many, as someone types, who is not to be held up. */
+export const [SETTLED, TYPED] = [120, 200];
+/** Edits that follow each other within so many milliseconds are one, told in parts, or are typing. */
+const [ONE, TYPING] = [20, 400];
 
 type Kept = ReadonlyMap<string, Cell>;
 
@@ -34,7 +35,6 @@ export class DocumentFeed implements IDisposable {
     private readonly _notebook: INotebookModel,
     private readonly _channel: IChannel
   ) {
-    this._debouncer = new Debouncer(() => this.flush(), SETTLED);
     _notebook.contentChanged.connect(this._onChanged, this);
     _notebook.metadataChanged.connect(this._onChanged, this);
     _channel.openChanged.connect(this._onOpen, this);
@@ -76,7 +76,7 @@ export class DocumentFeed implements IDisposable {
   dispose(): void {
     if (!this._isDisposed) {
       this._isDisposed = true;
-      this._debouncer.dispose();
+      clearTimeout(this._due);
       Signal.clearData(this);
     }
   }
@@ -100,14 +100,22 @@ export class DocumentFeed implements IDisposable {
 
   private _onChanged(): void {
     if (this._channel.isOpen) {
-      void this._debouncer.invoke().catch(() => undefined);
+      const since = Date.now() - this._edited;
+      this._edited += since;
+      if (since > ONE) {
+        this._wait = since < TYPING ? TYPED : SETTLED;
+      }
+      clearTimeout(this._due);
+      this._due = setTimeout(() => this.flush(), this._wait);
     }
   }
 
-  private readonly _debouncer: Debouncer;
+  private _due?: ReturnType<typeof setTimeout>;
+  private _edited = 0;
   private _isDisposed = false;
   private _revision = 0;
   private _sent: Kept = new Map();
   private _variants: Record<string, string> = {};
+  private _wait = SETTLED;
   private readonly _told = new Signal<this, string[]>(this);
 }

@@ -74,7 +74,11 @@ export class Registry {
     const context: Context = panel.context;
     let parts = this._parts.get(context);
     if (!parts) {
-      const connection = new Connection(context.sessionContext, () => context.path);
+      const connection = new Connection(
+        context.sessionContext,
+        () => context.path,
+        () => !!context.model.collaborative
+      );
       const model = new NotebookModel(connection);
       const feed = new DocumentFeed(context.model, connection);
       model.activeChanged.connect(() => this._currentChanged.emit());

@@ -1,5 +1,5 @@
 import { Connection } from '../connection';
-import type { FromKernel } from '../protocol';
+import type { CellOutputs, FromKernel } from '../protocol';
 import { FakeKernel, FakeSession, settle } from './kernel';
 
 const WELCOME = { type: 'welcome', protocol: 1, version: '1', options: {} };
@@ -97,6 +97,28 @@ describe('Connection', () => {
     kernel.comm.say(WELCOME);
     expect(connection.isOpen).toBe(true);
   });
+
+  it.each([
+    [false, ['a', 'b']],
+    [true, ['b']]
+  ])(
+    'leaves outputs that another page asked for to that page if it is shared: %s',
+    async (shared, wanted) => {
+      const kernel = new FakeKernel();
+      const connection = new Connection(
+        new FakeSession(kernel).context,
+        () => '',
+        () => shared
+      );
+      await settle();
+      kernel.comm.say(WELCOME);
+      const heard: string[] = [];
+      connection.received.connect((_, message) => heard.push((message as CellOutputs).id));
+      kernel.comm.say({ type: 'cell-outputs', id: 'a', outputs: [] }, 'another');
+      kernel.comm.say({ type: 'cell-outputs', id: 'b', outputs: [] }, 'me');
+      expect(heard).toEqual(wanted);
+    }
+  );
 
   it('closes its comm when it is disposed', async () => {
     const { kernel, connection } = await connected();

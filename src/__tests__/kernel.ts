@@ -23,14 +23,15 @@ export class FakeComm {
     this.isDisposed = true;
   }
 
-  say(data: unknown): void {
-    this.onMsg({ content: { data } });
+  say(data: unknown, asker?: string): void {
+    this.onMsg({ content: { data }, parent_header: asker ? { session: asker } : {} });
   }
 }
 
 export class FakeKernel {
   constructor(readonly implementation = 'strata') {}
 
+  readonly clientId = 'me';
   comms: FakeComm[] = [];
   handleComms = true;
   isDisposed = false;

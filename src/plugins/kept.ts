@@ -8,8 +8,7 @@ import {
   showErrorMessage
 } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
-import type { CommandRegistry } from '@lumino/commands';
-import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import { CellCommands } from '../commands';
 import { IRegistry, saved, type IBench, type Registry } from '../registry';
 import { CommandIDs, PACKAGE } from '../tokens';
 import { bytes } from '../views/words';
@@ -17,7 +16,6 @@ import { bytes } from '../views/words';
 /** The commands' side of the plugin. */
 class Kept {
   constructor(
-    private readonly _app: JupyterFrontEnd,
     private readonly _registry: Registry,
     private readonly _trans: TranslationBundle
   ) {}
@@ -58,17 +56,6 @@ class Kept {
     Notification.info(text, { autoClose: 4000 });
   }
 
-  /** The cell a command is about: what it was called for, was clicked on, or is selected. */
-  target(args: ReadonlyPartialJSONObject): string | null {
-    if (typeof args.cell === 'string') {
-      return args.cell;
-    }
-    const hit = args.clicked
-      ? this._app.contextMenuHitTest(node => node.dataset.cell !== undefined)
-      : undefined;
-    return hit?.dataset.cell ?? this._registry.currentCell;
-  }
-
   private async _sure({ model }: IBench): Promise<boolean> {
     const trans = this._trans;
     const { button } = await showDialog({
@@ -81,26 +68,13 @@ class Kept {
 }
 
 /** Add the commands; each tells the user when the server refuses. */
-function addCommands(
-  commands: CommandRegistry,
-  kept: Kept,
-  registry: Registry,
-  trans: TranslationBundle
-): void {
-  const available = () => registry.current !== null;
+function addCommands(commands: CellCommands, kept: Kept, trans: TranslationBundle): void {
   const add = (id: string, label: string, act: (bench: IBench, cell: string | null) => unknown) =>
-    commands.addCommand(id, {
-      label,
-      isEnabled: available,
-      isVisible: available,
-      describedBy: { args: { type: 'object', properties: { cell: { type: 'string' } } } },
-      execute: async args => {
-        const bench = registry.current;
-        try {
-          await (bench && act(bench, kept.target(args)));
-        } catch (error) {
-          await showErrorMessage(label, error as Error);
-        }
+    commands.add(id, label, async (bench, cell) => {
+      try {
+        await act(bench, cell);
+      } catch (error) {
+        await showErrorMessage(label, error as Error);
       }
     });
   add(CommandIDs.togglePin, trans.__('Pin or Unpin What Is Kept of Cell'), (bench, cell) =>
@@ -128,14 +102,6 @@ export const kept: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null
   ) => {
     const trans = (translator ?? nullTranslator).load(PACKAGE);
-    const ids = [
-      CommandIDs.togglePin,
-      CommandIDs.clearCell,
-      CommandIDs.clearNotebook,
-      CommandIDs.collectStore
-    ];
-    addCommands(app.commands, new Kept(app, registry, trans), registry, trans);
-    ids.forEach(command => palette?.addItem({ command, category: 'Strata' }));
-    registry.currentChanged.connect(() => ids.forEach(id => app.commands.notifyCommandChanged(id)));
+    addCommands(new CellCommands(app, registry, palette), new Kept(registry, trans), trans);
   }
 };

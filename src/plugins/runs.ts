@@ -8,7 +8,7 @@ import {
 } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
-import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import { CellCommands } from '../commands';
 import { ancestors, descendants } from '../graph';
 import { IRegistry, type IBench, type Registry } from '../registry';
 import { run, type IRan, type IRunOptions } from '../runner';
@@ -20,15 +20,11 @@ import { duration } from '../views/words';
 
 /** A run of so many cells is worth a word at its end. */
 const MANY = 5;
-/** The attribute of a node that stands for a cell, as in the graph. */
-const CELL = 'cell';
 const FROZEN = '# @cache frozen';
 
 /** The commands' side of the plugin. */
 class Runs {
   constructor(
-    private readonly _app: JupyterFrontEnd,
-    private readonly _registry: Registry,
     private readonly _trans: TranslationBundle,
     private readonly _options: IRunOptions
   ) {}
@@ -104,17 +100,6 @@ class Runs {
       .some(line => line.trim() === FROZEN);
   }
 
-  /** The cell a command is about: what it was called for, was clicked on, or is selected. */
-  target(args: ReadonlyPartialJSONObject): string | null {
-    if (typeof args.cell === 'string') {
-      return args.cell;
-    }
-    const hit = args.clicked
-      ? this._app.contextMenuHitTest(node => node.dataset[CELL] !== undefined)
-      : undefined;
-    return hit?.dataset[CELL] ?? this._registry.currentCell;
-  }
-
   private _needed({ model }: IBench, id: string): string[] {
     const above = ancestors(model.nodes, [id]);
     return model.stale().filter(other => other !== id && above.has(other));
@@ -141,29 +126,17 @@ class Runs {
 
 /** Add the commands; all of them are there only for notebooks of ours. */
 function addCommands(
-  { commands }: { commands: CommandRegistry },
+  commands: CellCommands,
   runs: Runs,
   registry: Registry,
   trans: TranslationBundle
 ): void {
-  const available = () => registry.current !== null;
   const add = (
     id: string,
     label: string,
     act: (bench: IBench, cell: string) => unknown,
     options: Partial<CommandRegistry.ICommandOptions> = {}
-  ) =>
-    commands.addCommand(id, {
-      label,
-      isEnabled: available,
-      isVisible: available,
-      describedBy: { args: { type: 'object', properties: { cell: { type: 'string' } } } },
-      execute: args => {
-        const bench = registry.current;
-        return bench && act(bench, runs.target(args) ?? '');
-      },
-      ...options
-    });
+  ) => commands.add(id, label, (bench, cell) => act(bench, cell ?? ''), options);
   add(CommandIDs.runStale, trans.__('Run Stale Cells'), bench => runs.stale(bench), {
     caption: trans.__('Run the cells that are stale, and only those'),
     icon: runStaleIcon
@@ -176,23 +149,18 @@ function addCommands(
   add(CommandIDs.runForced, trans.__('Run Cell Anew, Whatever Is Cached'), (b, id) =>
     runs.run(b, [id], true)
   );
-  commands.addCommand(CommandIDs.planFirst, {
-    label: args =>
+  commands.add(
+    CommandIDs.planFirst,
+    args =>
       args.cell || args.clicked
         ? trans.__('Plan Running This Cell…')
         : trans.__('Plan Running Stale Cells…'),
-    isEnabled: available,
-    isVisible: available,
-    describedBy: { args: { type: 'object', properties: { cell: { type: 'string' } } } },
-    execute: args => {
-      const bench = registry.current;
-      return bench && runs.plan(bench, args.cell || args.clicked ? runs.target(args) : null);
-    }
-  });
+    (bench, cell, args) => runs.plan(bench, args.cell || args.clicked ? cell : null)
+  );
   add(CommandIDs.toggleFrozen, trans.__('Freeze Cell'), (b, id) => runs.toggleFrozen(b, id), {
     caption: trans.__('Keep the answer that the cell gave, whatever the clock or the network say'),
     isToggled: args => {
-      const [bench, id] = [registry.current, runs.target(args)];
+      const [bench, id] = [registry.current, commands.target(args)];
       return !!bench && !!id && runs.isFrozen(bench, id);
     }
   });
@@ -217,18 +185,7 @@ export const runs: JupyterFrontEndPlugin<void> = {
   ) => {
     const trans = (translator ?? nullTranslator).load(PACKAGE);
     const options = { dialogs: dialogs ?? undefined, translator: translator ?? undefined };
-    const ids = [
-      CommandIDs.runStale,
-      CommandIDs.planFirst,
-      CommandIDs.runCell,
-      CommandIDs.runNeeded,
-      CommandIDs.runDependents,
-      CommandIDs.runForced,
-      CommandIDs.toggleFrozen,
-      CommandIDs.refreshFrozen
-    ];
-    addCommands(app, new Runs(app, registry, trans, options), registry, trans);
-    ids.forEach(command => palette?.addItem({ command, category: 'Strata' }));
-    registry.currentChanged.connect(() => ids.forEach(id => app.commands.notifyCommandChanged(id)));
+    const commands = new CellCommands(app, registry, palette);
+    addCommands(commands, new Runs(trans, options), registry, trans);
   }
 };

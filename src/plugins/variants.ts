@@ -5,6 +5,7 @@ import type { Cell } from '@jupyterlab/cells';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
+import { CellCommands } from '../commands';
 import { IRegistry, type IBench, type Registry } from '../registry';
 import { CommandIDs, PACKAGE } from '../tokens';
 import { activate, active, asVariant, groups, isName, variantOf, type IMember } from '../variants';
@@ -213,20 +214,13 @@ export const variants: JupyterFrontEndPlugin<void> = {
   ) => {
     const trans = (translator ?? nullTranslator).load(PACKAGE);
     registry.follow(bench => new Strips(bench, new Variants(bench, trans), trans));
-    app.commands.addCommand(CommandIDs.addVariant, {
-      label: trans.__('Add Variant of Cell…'),
-      caption: trans.__('Add a copy of the cell that takes its place, to switch between the two'),
-      isEnabled: () => registry.current !== null,
-      isVisible: () => registry.current !== null,
-      describedBy: { args: { type: 'object', properties: {} } },
-      execute: async () => {
-        const [bench, id] = [registry.current, registry.currentCell];
-        if (bench && id) {
-          await new Variants(bench, trans).add(id);
-        }
+    new CellCommands(app, registry, palette).add(
+      CommandIDs.addVariant,
+      trans.__('Add Variant of Cell…'),
+      (bench, cell) => cell && new Variants(bench, trans).add(cell),
+      {
+        caption: trans.__('Add a copy of the cell that takes its place, to switch between the two')
       }
-    });
-    palette?.addItem({ command: CommandIDs.addVariant, category: 'Strata' });
-    registry.currentChanged.connect(() => app.commands.notifyCommandChanged(CommandIDs.addVariant));
+    );
   }
 };

@@ -2,6 +2,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette, InputDialog } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+import { CellCommands } from '../commands';
 import { directive, withDirective } from '../directives';
 import { IRegistry, type IBench, type Registry } from '../registry';
 import { CommandIDs, PACKAGE } from '../tokens';
@@ -41,23 +42,11 @@ export const workers: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null
   ) => {
     const trans = (translator ?? nullTranslator).load(PACKAGE);
-    const available = () => registry.current !== null;
-    app.commands.addCommand(CommandIDs.chooseWorker, {
-      label: trans.__('Choose Worker of Cell…'),
-      caption: trans.__('Choose the machine that runs the cell'),
-      isEnabled: available,
-      isVisible: available,
-      describedBy: { args: { type: 'object', properties: {} } },
-      execute: async () => {
-        const [bench, id] = [registry.current, registry.currentCell];
-        if (bench && id) {
-          await choose(bench, id, trans);
-        }
-      }
-    });
-    palette?.addItem({ command: CommandIDs.chooseWorker, category: 'Strata' });
-    registry.currentChanged.connect(() =>
-      app.commands.notifyCommandChanged(CommandIDs.chooseWorker)
+    new CellCommands(app, registry, palette).add(
+      CommandIDs.chooseWorker,
+      trans.__('Choose Worker of Cell…'),
+      (bench, cell) => cell && choose(bench, cell, trans),
+      { caption: trans.__('Choose the machine that runs the cell') }
     );
   }
 };

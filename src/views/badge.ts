@@ -26,8 +26,6 @@ export class Badge implements IDisposable {
     this._node.type = 'button';
     this._node.className = 'strata-Badge';
     this._node.hidden = true;
-    this._icon.className = 'strata-Badge-icon';
-    this._icon.setAttribute('aria-hidden', 'true');
     this._text.className = 'strata-Badge-text';
     this._node.append(this._icon, this._text);
     this._row.className = 'strata-Badges';
@@ -66,7 +64,8 @@ export class Badge implements IDisposable {
     const facts = cell.isDisposed ? null : model.cell(cell.model.id);
     this._tick(facts?.began ?? null);
     this._node.hidden = !facts;
-    cell.node.classList.toggle(
+    // Not on the cell: the browser passes over what is inside of one that is out of sight.
+    this._row.parentElement?.classList.toggle(
       'strata-mod-stale',
       !!facts && STALE.has(facts.state) && facts.state !== 'new'
     );
@@ -77,11 +76,15 @@ export class Badge implements IDisposable {
     if (facts.state !== this._state) {
       this._state = facts.state;
       this._node.dataset.state = facts.state;
-      this._icon.replaceChildren(drawing(facts.state));
+      const icon = drawing(facts.state);
+      this._icon.replaceWith(icon);
+      this._icon = icon;
     }
     this._showFindings(model.diagnostics(facts.id));
-    this._text.textContent = text;
-    this._node.setAttribute('aria-label', trans.__('Strata: %1. Show why.', text));
+    if (text !== this._text.textContent) {
+      this._text.textContent = text;
+      this._node.setAttribute('aria-label', label(text, trans));
+    }
     if (this._node.title) {
       this._explain();
     }
@@ -90,6 +93,7 @@ export class Badge implements IDisposable {
   dispose(): void {
     this._isDisposed = true;
     this._tick(null);
+    this._row.parentElement?.classList.remove('strata-mod-stale');
     this._row.remove();
   }
 
@@ -139,7 +143,7 @@ export class Badge implements IDisposable {
     }
   }
 
-  private readonly _icon = document.createElement('span');
+  private _icon: Element = document.createElement('span');
   private _isDisposed = false;
   private readonly _node = document.createElement('button');
   private _pill: HTMLButtonElement | null = null;
@@ -147,6 +151,17 @@ export class Badge implements IDisposable {
   private _state: State | null = null;
   private readonly _text = document.createElement('span');
   private _timer = 0;
+}
+
+const labels = new WeakMap<TranslationBundle, string[]>();
+
+/** What a screen reader says; looked up once, as an edit changes hundreds of badges. */
+function label(text: string, trans: TranslationBundle): string {
+  let parts = labels.get(trans);
+  if (!parts) {
+    labels.set(trans, (parts = trans.__('Strata: %1. Show why.', '\0').split('\0')));
+  }
+  return parts.join(text);
 }
 
 /** Return the gravest severity of some findings. */

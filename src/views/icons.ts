@@ -37,13 +37,15 @@ export const STATE_ICONS: Record<State, LabIcon> = {
 
 const drawings = new Map<State, SVGElement>();
 
-/** Return the drawing of a state as a node of its own; only the first one is parsed. */
-export function drawing(state: State): Node {
+/** Return the drawing of a state as a node of its own, for the eye only; only the first one is parsed. */
+export function drawing(state: State): Element {
   let found = drawings.get(state);
   if (!found) {
     const { svgstr } = STATE_ICONS[state] ?? STATE_ICONS.new;
     found = new DOMParser().parseFromString(svgstr, 'image/svg+xml')
       .documentElement as unknown as SVGElement;
+    found.setAttribute('aria-hidden', 'true');
+    found.setAttribute('class', 'strata-Badge-icon');
     drawings.set(state, found);
   }
   return document.importNode(found, true);

@@ -16,7 +16,8 @@ from strata_kernel.errors import InvocationError, StrataError
 from strata_kernel.runner.inspection import Inspection
 
 #: Types, as summaries name them, whose values say all in a few characters.
-_SCALARS = ("int", "float", "bool", "str", "complex", "Decimal", "Fraction", "NoneType", "float64", "float32", "int64")
+_NUMBERS = ("int", "float", "bool", "complex", "NoneType", "float64", "float32", "int64")
+_SCALARS = (*_NUMBERS, "str", "Decimal", "Fraction")
 _WIDEST = 200
 
 
@@ -44,6 +45,9 @@ def compare(inspection: Inspection, group: str) -> list[Variant]:
         if entry.manifest is not None:
             variant.state, variant.seconds = "cached", entry.manifest.seconds
             _tell(inspection, variant, group, entry.manifest)
+        elif (error := inspection.notebook.errors.get(lane.cells[0])) is not None:
+            # A failed run leaves nothing in the store: what the notebook shows is all there is.
+            variant.state, variant.shown = "failed", {group: error}
         for other in entries.values():
             if (manifest := _on_lane(inspection, other, gather, lane.name)) is not None:
                 _tell(inspection, variant, other.reading.label, manifest)
@@ -76,5 +80,7 @@ def _scalars(inspection: Inspection, manifest: Manifest) -> Iterable[tuple[str, 
         except StrataError:
             values = {}
         for name in unit.names:
-            text = repr(values[name]) if name in values else f"({unit.summary[name]}, not kept)"
+            told, _, number = unit.summary[name].partition(" ")
+            absent = number if told in _NUMBERS and number else f"({unit.summary[name]}, not kept)"
+            text = repr(values[name]) if name in values else absent
             yield name, text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

@@ -14,11 +14,12 @@ from strata_kernel.errors import InvocationError
 
 
 class Notebook(msgspec.Struct, frozen=True):
-    """The cells, and the `strata` table of the notebook's metadata."""
+    """The cells, the `strata` table of the notebook's metadata, and by cell the errors that it shows."""
 
     path: Path
     cells: list[Cell]
     metadata: dict[str, Any]
+    errors: dict[str, str] = {}
 
 
 def read(path: Path) -> Notebook:
@@ -36,7 +37,17 @@ def read(path: Path) -> Notebook:
         raise InvocationError(f"{path}: is no notebook of format 4")
     metadata = content.get("metadata")
     own = metadata.get("strata") if isinstance(metadata, dict) else None
-    return Notebook(path, [_cell(path, i, c) for i, c in enumerate(cells)], own if isinstance(own, dict) else {})
+    found = [_cell(path, i, c) for i, c in enumerate(cells)]
+    errors = {f.id: text for f, c in zip(found, cells, strict=True) if (text := _error(c)) is not None}
+    return Notebook(path, found, own if isinstance(own, dict) else {}, errors)
+
+
+def _error(cell: dict[str, Any]) -> str | None:
+    outputs = cell.get("outputs")
+    for output in outputs if isinstance(outputs, list) else ():
+        if isinstance(output, dict) and output.get("output_type") == "error":
+            return f"{output.get('ename')}: {output.get('evalue')}"
+    return None
 
 
 def _cell(path: Path, index: int, cell: dict[str, Any]) -> Cell:

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pytest
 
 from strata_kernel.codecs.source import Definitions
+from strata_kernel.codecs.summary import summarise
 from strata_kernel.codecs.units import fingerprint, group, unchanged
 
 from .conftest import Trip, copied, restore
@@ -198,3 +199,16 @@ def test_modules_and_in_memory_files(trip: Trip, definitions: Definitions) -> No
 def test_summaries_name_type_and_shape(definitions: Definitions) -> None:
     (unit,) = group({"frame": pd.DataFrame({"a": [1, 2]})}, definitions)
     assert unit.summary["frame"].startswith("DataFrame (2, 1)")
+
+
+def test_the_line_about_a_number_is_the_number():
+    told = {
+        3: "int 3",
+        0.1: "float 0.1",
+        True: "bool True",
+        None: "NoneType None",
+        np.float32(0.5): "float32 0.5",
+        10**400: "int 8 B",
+        "text": "str (4) 8 B",
+    }
+    assert {value: summarise(value, 8) for value in told} == told

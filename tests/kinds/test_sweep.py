@@ -108,6 +108,26 @@ def test_headless_sweeps_by_settings_and_command_line(headless, capsys):
     assert "no cell is a variant of 'modl'" in capsys.readouterr().err
 
 
+def test_the_comparison_knows_cheap_numbers_and_failures(headless, capsys, monkeypatch):
+    from strata_kernel.cli.__main__ import main
+
+    monkeypatch.setenv("STRATA_CACHE_MIN_RUNTIME_MS", "60000")
+    cells = {
+        "v1": "# @variant model linear\nscore, share, name = 3, 0.25, 'a'",
+        "v2": "# @variant model forest\nscore = 1 / 0",
+    }
+    (headless.path.parent / "strata.toml").write_text('[[variant_group]]\ngroup = "model"\nmode = "sweep"\n')
+    headless.run(output=headless.path, **cells)
+    assert main(["compare", str(headless.path)]) == 0
+    told = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+    assert told[0] == ["model", "linear", "forest"]
+    assert told[1] == ["state", "cached", "failed"]
+    assert ["score", "3"] in told
+    assert ["share", "0.25"] in told
+    assert ["name", "(str", "(1) 29 B, not kept)"] in told
+    assert ["[model]", "ZeroDivisionError:"] in [row[:2] for row in told]
+
+
 def test_findings_on_lanes(headless, capsys):
     from strata_kernel.cli.__main__ import main
 

@@ -1,5 +1,5 @@
 /** What the benchmarks share: long notebooks, a page without the extension, and figures for the table. */
-import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
+import type { Page } from '@playwright/test';
 
 export const CELLS = Number(process.env.STRATA_BENCH_CELLS ?? 300);
 
@@ -14,16 +14,7 @@ export function figure(name: string, values: number[], more: Record<string, unkn
   console.log(`FIGURE ${JSON.stringify({ name, values, ...more })}`);
 }
 
-export const median = (values: number[]): number => quantile(values, 0.5);
-
-export function quantile(values: number[], q: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
-}
-
-/** Let the next document that this page loads have no extension of ours: its code does not come. */
-export async function without(page: IJupyterLabPageFixture): Promise<void> {
-  // Of the context: galata's page has routes of its own before ours. The document itself stays as the server sends it,
-  // as a browser lets no other speak to a server on this machine.
-  await page.context().route('**/extensions/strata-labextension/**', route => route.abort());
+/** Let a page have no extension of ours: its code does not come. */
+export async function without(page: Page): Promise<void> {
+  await page.route('**/extensions/strata-labextension/**', route => route.abort());
 }

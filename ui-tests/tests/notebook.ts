@@ -1,9 +1,38 @@
 /** Notebooks for the tests: written as files, opened as a user would, told apart by their kernel. */
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { expect, type IJupyterLabPageFixture } from '@jupyterlab/galata';
-import type { Locator } from '@playwright/test';
+import type { Locator, Page } from '@playwright/test';
 
 /** Return a tag that makes cells new to a store that has seen these tests before. */
 export const unique = (tag: string): string => `${tag}-${Date.now().toString(36)}`;
+
+/** Return a notebook of these code cells; ids are c0, c1, … */
+export const content = (cells: string[], kernel = 'strata') => ({
+  metadata: {
+    kernelspec: { name: kernel, display_name: kernel, language: 'python' },
+    language_info: { name: 'python' }
+  },
+  nbformat: 4,
+  nbformat_minor: 5,
+  cells: cells.map((source, i) => ({
+    cell_type: 'code',
+    id: `c${i}`,
+    metadata: {},
+    source,
+    outputs: [],
+    execution_count: null
+  }))
+});
+
+/** Return a port that nobody listens on. */
+export async function vacant(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  await new Promise(closed => probe.close(closed));
+  return port;
+}
 
 /** Write a notebook of these code cells and open it; ids are c0, c1, … */
 export async function open(
@@ -12,24 +41,18 @@ export async function open(
   cells: string[],
   kernel = 'strata'
 ): Promise<void> {
-  const content = {
-    metadata: {
-      kernelspec: { name: kernel, display_name: kernel, language: 'python' },
-      language_info: { name: 'python' }
-    },
-    nbformat: 4,
-    nbformat_minor: 5,
-    cells: cells.map((source, i) => ({
-      cell_type: 'code',
-      id: `c${i}`,
-      metadata: {},
-      source,
-      outputs: [],
-      execution_count: null
-    }))
-  };
-  await page.contents.uploadContent(JSON.stringify(content), 'text', path);
+  await upload(page, path, cells, kernel);
   await reopen(page, path);
+}
+
+/** Write a notebook of these code cells; ids are c0, c1, … */
+export async function upload(
+  page: IJupyterLabPageFixture,
+  path: string,
+  cells: string[],
+  kernel = 'strata'
+): Promise<void> {
+  await page.contents.uploadContent(JSON.stringify(content(cells, kernel)), 'text', path);
 }
 
 /** Open a notebook and wait for its kernel. */
@@ -43,7 +66,7 @@ export async function reopen(page: IJupyterLabPageFixture, path: string): Promis
 }
 
 /** Wait until the kernel has nothing to do. */
-export async function idle(page: IJupyterLabPageFixture): Promise<void> {
+export async function idle(page: Page): Promise<void> {
   const is = () => {
     const panel = (window as any).jupyterapp.shell.currentWidget;
     return panel?.context?.isReady && panel.sessionContext?.session?.kernel?.status === 'idle';

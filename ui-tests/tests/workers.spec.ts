@@ -1,23 +1,24 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { expect, test } from './fixture';
-import { badge, command, open, shot, states, unique } from './notebook';
+import { badge, command, open, shot, states, unique, vacant } from './notebook';
 
-const PORT = 8931;
-const URL = `http://127.0.0.1:${PORT}`;
 let worker: ChildProcess;
+let url: string;
 
 test.beforeAll(async () => {
-  worker = spawn('strata', ['worker', '--host', '127.0.0.1', '--port', String(PORT)], {
+  const port = await vacant();
+  url = `http://127.0.0.1:${port}`;
+  worker = spawn('strata', ['worker', '--host', '127.0.0.1', '--port', String(port)], {
     stdio: 'ignore'
   });
-  const health = () => fetch(`${URL}/health`).then(answer => answer.status, () => 0);
+  const health = () => fetch(`${url}/health`).then(answer => answer.status, () => 0);
   await expect.poll(health, { timeout: 30_000 }).toBe(200);
 });
 
 test.afterAll(() => void worker.kill());
 
 test('a worker is chosen for a cell, and its badge tells where it runs', async ({ page, tmpPath }) => {
-  const settings = `[[workers]]\nname = "gpu"\nbackend = "http"\nconfig = { url = "${URL}" }\n`;
+  const settings = `[[workers]]\nname = "gpu"\nbackend = "http"\nconfig = { url = "${url}" }\n`;
   await page.contents.uploadContent(settings, 'text', `${tmpPath}/strata.toml`);
   const tag = unique('worker');
   await open(page, `${tmpPath}/worker.ipynb`, [

@@ -48,7 +48,6 @@ export class GraphPanel extends ReactWidget {
       this._model = model;
       this._drawing = null;
       model?.graphChanged.connect(this._arrange, this);
-      model?.cellChanged.connect(this._onCell, this);
       this._arrange();
     }
     this._subject = subject;
@@ -83,6 +82,7 @@ export class GraphPanel extends ReactWidget {
 
   protected override onAfterShow(): void {
     this._arrange();
+    this.update();
   }
 
   protected override render(): JSX.Element {
@@ -110,6 +110,7 @@ export class GraphPanel extends ReactWidget {
           trans={trans}
           onSelect={select}
           onJump={jump}
+          visible={this._visible}
           viewport={this._viewport}
         />
       </>
@@ -164,12 +165,6 @@ export class GraphPanel extends ReactWidget {
     this.update();
   }
 
-  private _onCell(): void {
-    if (this.isVisible) {
-      this.update();
-    }
-  }
-
   private _arrange(): void {
     if (!this._model || !this.isVisible) {
       return;
@@ -203,5 +198,6 @@ export class GraphPanel extends ReactWidget {
   private _shape = '';
   private _staleOnly = false;
   private _subject: ISubject | null = null;
+  private readonly _visible = () => this.isVisible;
   private readonly _viewport: React.MutableRefObject<IViewport | null> = { current: null };
 }

@@ -21,6 +21,8 @@ export interface IGraphProps {
   trans: TranslationBundle;
   onSelect: (id: string) => void;
   onJump: (id: string) => void;
+  /** Whether anybody can see it: nothing is drawn for nobody. */
+  visible: () => boolean;
   /** Takes the viewport, whose buttons stand in a toolbar. */
   viewport: React.MutableRefObject<IViewport | null>;
 }
@@ -95,9 +97,29 @@ function onKey(event: React.KeyboardEvent, props: IGraphProps, viewport: IViewpo
   event.stopPropagation();
 }
 
+/** Draw again when cells change, in the turn that tells of it: badges and graph come with one frame. */
+function useStates(model: NotebookModel, visible: () => boolean): void {
+  const stamp = React.useRef(0);
+  const subscribe = React.useCallback(
+    (notify: () => void) => {
+      const onCell = () => {
+        if (visible()) {
+          stamp.current++;
+          notify();
+        }
+      };
+      model.cellChanged.connect(onCell);
+      return () => void model.cellChanged.disconnect(onCell);
+    },
+    [model, visible]
+  );
+  React.useSyncExternalStore(subscribe, () => stamp.current);
+}
+
 /** The whole drawing. */
 export function GraphView(props: IGraphProps): JSX.Element {
   const { drawing, model, selected, query, staleOnly, trans, onSelect, onJump } = props;
+  useStates(model, props.visible);
   const viewport = useViewport(drawing.width, drawing.height);
   const [pointed, setPointed] = React.useState<string | null>(null);
   const { ref, layer, fit, reveal } = viewport;
