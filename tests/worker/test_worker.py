@@ -302,3 +302,16 @@ def test_own_modules_travel(near):
     (front.folder / "pack" / "inner.py").write_text("value = 10\nclass Box:\n    held = 30\n")
     front.document(**cells)
     assert front.run(cells["b"], "b").text() == "20 30\n"
+
+
+def test_what_the_notebook_did_to_a_module_travels_both_ways(near):
+    front = near()
+    module = "LIMIT = 1\ndef configure(n):\n    global LIMIT\n    LIMIT = n\n    return n\ndef get():\n    return LIMIT\n"
+    (front.folder / "tuned.py").write_text(module)
+    cells = {
+        "a": "from tuned import configure, get\ny = configure(5)",
+        "b": GPU + "print(get())\nz = configure(get() + 1)",
+        "c": "print(get())",
+    }
+    got = play(front, cells)
+    assert (got["b"].text(), got["c"].text()) == ("5\n", "6\n")
