@@ -306,7 +306,9 @@ def test_own_modules_travel(near):
 
 def test_what_the_notebook_did_to_a_module_travels_both_ways(near):
     front = near()
-    module = "LIMIT = 1\ndef configure(n):\n    global LIMIT\n    LIMIT = n\n    return n\ndef get():\n    return LIMIT\n"
+    module = (
+        "LIMIT = 1\ndef configure(n):\n    global LIMIT\n    LIMIT = n\n    return n\ndef get():\n    return LIMIT\n"
+    )
     (front.folder / "tuned.py").write_text(module)
     cells = {
         "a": "from tuned import configure, get\ny = configure(5)",

@@ -17,8 +17,9 @@ LIMIT = 1 << 20
 #: Says that the object still stands that stood there at the start, and that nothing inside it is known to differ.
 _SAME = "same"
 _ATOMS = (type(None), bool, int, float, complex, str, bytes)
-_FIXED = (FunctionType, BuiltinFunctionType, type, ModuleType, *_ATOMS)
-_CODE = (FunctionType, staticmethod, classmethod, property)
+_NAMED = (FunctionType, BuiltinFunctionType, type, ModuleType)
+_FIXED = (*_NAMED, *_ATOMS)
+_MEMBERS = (FunctionType, staticmethod, classmethod, property)
 #: Packages whose instances hold nothing but values, and pickle to all that they are.
 _PLAIN = frozenset({
     "builtins", "collections", "datetime", "decimal", "fractions", "uuid", "pathlib", "types", "numpy", "pandas", "re",
@@ -51,18 +52,18 @@ class Variables:
         self._module, self._is_users = module, is_users
         #: Where the variables are kept, with the names and values that were found there last.
         self._holders: list[tuple[Any, list[str], list[Any]]] = []
+        #: Functions on which nothing was found.
+        self._bare: list[FunctionType] = []
         self._fixed: Values = {}
         self._open: dict[str, Any] = {}
-        self._start: dict[str, Any] = {}
-        self._savable: set[str] = set()
+        self._start: dict[str, Any] = dict(self._found())
+        plain = {key: value for key, value in self._start.items() if not isinstance(value, _NAMED)}
+        self._savable = {key for key, value in plain.items() if self._packed(value) is not None}
         self._list()
-        self._start = {**dict(self._found()), **self._open}
-        self._savable = {key for key, value in self._start.items() if self._packed(value) is not None}
-        self._holders = []
 
     def read(self) -> Values:
         """Return what is told of each variable."""
-        if not self._holders or not all(_stands(*holder) for holder in self._holders):
+        if any(map(vars, self._bare)) or not all(_stands(*holder) for holder in self._holders):
             self._list()
         return self._fixed | {key: self._tell(key, value) for key, value in self._open.items()}
 
@@ -88,17 +89,19 @@ class Variables:
 
     def _found(self) -> Iterator[tuple[str, Any]]:
         """Yield every variable, and note where it is kept."""
-        self._holders = []
+        self._holders, self._bare = [], []
         for name, value in self._noted("", self._module):
             yield name, value
             if getattr(value, "__module__", None) != self._module.__name__:
                 continue
             if isinstance(value, type) and not issubclass(value, enum.Enum):
                 for attribute, held in self._noted(name, value):
-                    if not isinstance(held, _CODE):
+                    if not isinstance(held, _MEMBERS):
                         yield f"{name}.{attribute}", held
             elif isinstance(value, FunctionType):
-                for attribute, held in self._noted(name, value):
+                if not vars(value):
+                    self._bare.append(value)
+                for attribute, held in self._noted(name, value) if vars(value) else ():
                     yield f"{name}.{attribute}", held
                 if not all(isinstance(default, _FIXED) for default in value.__defaults__ or ()):
                     yield f"{name}.__defaults__", value.__defaults__
@@ -118,7 +121,7 @@ class Variables:
 
     def _tell(self, key: str, value: Any) -> Any:
         same = self._start.get(key, self) is value
-        if same and isinstance(value, _FIXED) and not isinstance(value, _ATOMS):
+        if same and isinstance(value, _NAMED):
             return _SAME
         packed = self._packed(value)
         if packed is None:
