@@ -50,7 +50,8 @@ def fits(manifest: Manifest, state: State) -> bool:
 
 def _made(manifest: Manifest) -> list[tuple[str, str]]:
     # One that was only changed still is the one that others use.
-    return [(name, u.version) for u in manifest.units if u.lineage == u.version for name in u.names]
+    made = [u for u in manifest.units if u.lineage and (u.kind == "definition" or u.lineage == u.version)]
+    return [(name, str(u.lineage)) for u in made for name in u.names]
 
 
 def _plain_key(manifest: Manifest) -> str:

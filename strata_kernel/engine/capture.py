@@ -160,29 +160,28 @@ class Capture:
                 evaluates[each] = slot.version
             elif each not in BUILTIN and evaluates is not None:
                 evaluates[each] = ""
-        artifact = None
-        if evaluates is None:
-            version = provenance.version(key=self.key, names=[name])
-        else:
-            version = provenance.defined(code=definition.digest, evaluates=evaluates)
-            version, above = own_lineage(name, version, self.key, self.state, written)
+        artifact, version = None, provenance.version(key=self.key, names=[name])
+        lineage = version
+        if evaluates is not None:
+            lineage = provenance.defined(code=definition.digest, evaluates=evaluates)
+            lineage, above = own_lineage(name, lineage, self.key, self.state, written)
             self.above = max(self.above, above)
             source = Source(definition.source, definition.line, {n: v for n, v in evaluates.items() if v})
             # Its statement makes it as it was then: not with what the rest of the cell did to it.
             if not changed_since(self.before.reading, name, rest[name], self.values):
-                artifact = Artifact("source", inline=msgspec.json.encode(source))
-        register(self, rest[name], name, version)
+                artifact, version = Artifact("source", inline=msgspec.json.encode(source)), lineage
+        register(self, rest[name], name, lineage)
         groups = self.values.group({name: rest.pop(name)})
         reach = Reach(
             names=tuple(sorted(definition.free | definition.evaluates)),
             mentions=tuple(sorted(definition.mentions)),
             effects=definition.effects,
-            definitions=tuple(d for g in groups for d in g.reach.definitions if d != (name, version)),
+            definitions=tuple(d for g in groups for d in g.reach.definitions if d != (name, lineage)),
             opaque=definition.opaque,
         )
         content = groups[0].content if groups else None
         self.units.append(
-            Unit((name,), version, "definition", content, artifact, None, reach, version, groups[0].summary)
+            Unit((name,), version, "definition", content, artifact, None, reach, lineage, groups[0].summary)
         )
 
     def _value_units(self, rest: dict[str, Any]) -> None:

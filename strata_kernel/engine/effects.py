@@ -11,6 +11,7 @@ HARMLESS = (
     "os.makedirs os.mkdir os.remove os.unlink os.rename os.replace os.rmdir os.removedirs os.utime os.chdir os.putenv",
     "os.environ. os.truncate os.link os.symlink os.chmod os.system os.walk",
     "shutil. json.dump pickle.dump joblib.dump csv. pathlib. tempfile. subprocess. gc.collect asyncio. sys.stdout.",
+    "sys.setrecursionlimit sys.setswitchinterval",
     "sys.stderr. sys.path. pprint. copy. itertools. functools. math. statistics. textwrap. re.sub string.",
     "random. numpy.random. torch.manual_seed torch.seed torch.save torch.manual_seed torch.cuda.manual_seed",
     "numpy.save numpy.savez numpy.savetxt numpy.set_printoptions numpy.seterr numpy.testing. numpy.fill numpy.put",

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 
 from strata_kernel.domain.manifest import FileOutput, Manifest
-from strata_kernel.domain.state import ABSENT, CURRENT_FOLDER, LAST_RESULT, State, hidden, holders, with_definitions
+from strata_kernel.domain.state import (
+    ABSENT,
+    CURRENT_FOLDER,
+    LAST_RESULT,
+    VARIABLES,
+    State,
+    hidden,
+    holders,
+    with_definitions,
+)
 from strata_kernel.engine.restore import Placement, start_over
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import StoreError
@@ -151,11 +160,13 @@ class Resolver:
     async def fetch(self, names: set[str], position: State) -> None:
         """Bring names of a position into the namespace; raise Drifted, CellFailed or StoreError."""
         wanted = {n for n in with_definitions(names, position) if not hidden(n)}
-        shown, foreign = set(wanted), False
+        # What is shown of an object can depend on the module of its class.
+        shown = wanted | {n for n in position if n.startswith(VARIABLES)}
+        foreign = any(n.startswith(VARIABLES) and n not in position for n in self.placement.hidden)
         if any(position[n].unit.kind == "module" for n in wanted if n in position):
             # What a module holds is what the effects on it made of it.
             shown |= {n for n in position if n.startswith("effect:")}
-            foreign = bool(self.placement.tainted(position))
+            foreign |= bool(self.placement.tainted(position))
         if not foreign and all(self._stands(n, position) for n in shown):
             return
         await self.bring(wanted, position)
