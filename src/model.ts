@@ -116,6 +116,13 @@ export class NotebookModel implements IDisposable {
     return this._diagnostics.get(id) ?? [];
   }
 
+  /** All findings with their cells; those on no cell in particular have an empty id. */
+  get findings(): [string, Diagnostic][] {
+    return [...this._diagnostics].flatMap(([id, items]) =>
+      items.map((item): [string, Diagnostic] => [id, item])
+    );
+  }
+
   /** Return the ids of the cells in such a state, in the document's order. */
   select(test: (facts: ICellFacts) => boolean): string[] {
     return this._nodes.map(node => node.id).filter(id => test(this._cells.get(id) ?? unknown(id)));

@@ -11,12 +11,13 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
 import { Debouncer } from '@lumino/polling';
 import * as React from 'react';
-import type { NotebookModel } from '../model';
+import type { ICellFacts, NotebookModel } from '../model';
 import type { Inspection } from '../protocol';
 import { IRegistry, saved, type IBench, type Registry } from '../registry';
 import type { IKept } from '../rest';
 import { CommandIDs, PACKAGE } from '../tokens';
 import type { ILook } from '../views/artifacts';
+import { Findings, ordered } from '../views/findings';
 import { STATE_ICONS, pinIcon, whyIcon } from '../views/icons';
 import { lineage } from '../views/lineage';
 import { namer } from '../views/names';
@@ -51,16 +52,42 @@ class WhyPanel extends ReactWidget {
   protected override render(): JSX.Element {
     const bench = this._registry.current;
     const id = this._registry.currentCell;
-    const facts = id && bench?.model.cell(id);
-    if (!bench || !facts) {
+    if (!bench) {
       return (
         <p className="strata-Why-empty">
-          {bench
-            ? this._trans.__('Select a code cell to see why it is served, or not.')
-            : this._trans.__('Open a notebook with the Strata kernel.')}
+          {this._trans.__('Open a notebook with the Strata kernel.')}
         </p>
       );
     }
+    const facts = id ? bench.model.cell(id) : null;
+    return (
+      <>
+        {facts ? (
+          this._renderCell(bench, facts)
+        ) : (
+          <p className="strata-Why-empty">
+            {this._trans.__('Select a code cell to see why it is served, or not.')}
+          </p>
+        )}
+        {this._renderFindings(bench)}
+      </>
+    );
+  }
+
+  private _renderFindings({ model, panel }: IBench): JSX.Element {
+    const notebook = panel.context.model;
+    const cells = Array.from(notebook.cells, cell => cell.id);
+    return (
+      <Findings
+        findings={ordered(model.findings, cells)}
+        name={namer(model, notebook)}
+        trans={this._trans}
+        onJump={cell => select(panel, cell)}
+      />
+    );
+  }
+
+  private _renderCell(bench: IBench, facts: ICellFacts): JSX.Element {
     const name = namer(bench.model, bench.panel.context.model);
     return (
       <WhyView
@@ -168,6 +195,8 @@ class WhyPanel extends ReactWidget {
   private _onCell(_: NotebookModel, id: string): void {
     if (id === this._registry.currentCell) {
       this._ask();
+    } else if (this.isVisible) {
+      this.update();
     }
   }
 
