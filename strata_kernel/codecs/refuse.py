@@ -6,6 +6,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterator
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
@@ -119,11 +120,16 @@ def _live() -> Iterator[tuple[Any, tuple[str, str]]]:
 
 
 def module_state() -> dict[int, str]:
-    """Return the containers that the user's own modules hold as globals, by identity: values may share them."""
+    """Return what the user's own modules hold as globals and can change, by identity: values may share it."""
     found: dict[int, str] = {}
-    for name in _local_modules(len(sys.modules)):
+    modules = _local_modules(len(sys.modules))
+    local = frozenset(modules)
+    for name in modules:
         for key, value in list(vars(sys.modules[name]).items()) if name in sys.modules else ():
-            if type(value) in (list, dict, set, bytearray) and not key.startswith("__"):
+            kind = type(value)
+            # Members of an enumeration are never copied.
+            own = kind.__module__ in local and not isinstance(value, Enum)
+            if (kind in (list, dict, set, bytearray) or own) and not key.startswith("__"):
                 found[id(value)] = f"{name}.{key}"
     return found
 

@@ -28,11 +28,25 @@ LAST_RESULT = "out:_"
 HISTORY = re.compile(r"_{2,3}|_i{1,3}|_i?\d+|_dh|_oh|_ih|In|Out|_exit_code|__annotations__")
 #: Hidden units for submodules: importing one makes it an attribute of its package.
 SUBMODULE = "module:"
+#: Hidden units for the variables of the user's own modules.
+VARIABLES = "proc:module:"
 #: Stand for the runs of cells that a cell follows without reading them, and for what it takes from lanes.
 AFTER = "proc:after:"
 LANES = AFTER + "lanes"
 #: What the test between two passes of a loop leaves behind.
 VERDICT = "until:"
+
+
+_WORDS = {
+    LANES: "what stands on its lanes",
+    AFTER: "cell {}",
+    VARIABLES: "what the notebook did to the module `{}`",
+    CURRENT_FOLDER: "the working folder",
+    "proc:": "the state of {}",
+    "env:": "environment variable {}",
+    "rng:": "the state of the generator {}",
+    "effect:": "what a cell above does to the process{0:.0}",
+}
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -55,6 +69,14 @@ START: State = {}
 def hidden(name: str) -> bool:
     """Tell whether a name of the state is a hidden unit, not a variable."""
     return ":" in name
+
+
+def in_words(name: str) -> str:
+    """Return what a person calls a variable or a hidden unit."""
+    for prefix, text in _WORDS.items():
+        if name.startswith(prefix):
+            return text.format(name.removeprefix(prefix))
+    return f"`{name}`"
 
 
 class Closure(msgspec.Struct, frozen=True):
@@ -88,12 +110,15 @@ def closure(analysis: Analysis, state: State) -> Closure:
     concealed = [n for n in state if ":" in n]
     pending.extend(n for n in concealed if n.startswith(AMBIENT))
     submodules = [n for n in concealed if n.startswith(SUBMODULE)]
-    while pending or (not opaque and any(_remakes(c, analysis, state) for c in effects)):
+    while True:
         if not pending:
+            pending.extend(referring(effects, found, state) - found.keys())
+        if not pending and not opaque and any(_remakes(c, analysis, state) for c in effects):
             # Any value above may hold a part of the module as it was, and none can come into place afterwards.
             opaque = True
             pending.extend(n for n in state if not hidden(n))
-            continue
+        if not pending:
+            break
         name = pending.pop()
         if name in found:
             continue
@@ -113,13 +138,22 @@ def closure(analysis: Analysis, state: State) -> Closure:
         effects.extend(reach.effects)
         pending.extend(reach.names)
         pending.extend(m for m in reach.mentions if m in state)
-        pending.extend(definition for definition, lineage in reach.definitions if _is(state, definition, lineage))
+        pending.extend(n for definition in reach.definitions for n in holders(*definition, state))
         if reach.opaque and not opaque:
             opaque = True
             pending.extend(n for n in state if not hidden(n))
     # A hidden unit that only observation can prove to be read is no part of the static closure.
     kept = {n: s for n, s in found.items() if not n.startswith((*OBSERVED, "file:"))}
     return Closure(kept, tuple(effects), opaque, tuple(_history(n for n, s in kept.items() if s is None)))
+
+
+def referring(effects: Iterable[Chain], slots: Mapping[str, Slot | None], state: State) -> set[str]:
+    """Return the variables that refer to a definition to which attributes are set: they change with it."""
+    roots = {chain.root for chain in effects if chain.path.endswith("=")}
+    changed = {slot.unit.lineage for r in roots if (slot := slots.get(r)) is not None and slot.unit.lineage}
+    if not changed:
+        return set()
+    return {n for n, s in state.items() if any(lineage in changed for _, lineage in s.unit.reach.definitions)}
 
 
 def _history(absent: Iterable[str]) -> Iterator[Reason]:
@@ -139,9 +173,12 @@ def _remakes(chain: Chain, analysis: Analysis, state: State) -> bool:
     return dotted == "importlib.reload" or dotted.startswith(("sys.modules.", "sys.modules["))
 
 
-def _is(state: State, name: str, lineage: str) -> bool:
+def holders(name: str, lineage: str, state: State) -> list[str]:
+    """Return the names that a definition stands under: its own, or where that was given away, any other."""
     slot = state.get(name)
-    return slot is not None and slot.unit.lineage == lineage
+    if slot is not None and slot.unit.lineage == lineage:
+        return [name]
+    return [n for n, s in state.items() if s.unit.lineage == lineage]
 
 
 def with_definitions(names: Iterable[str], state: State) -> set[str]:
@@ -154,7 +191,7 @@ def with_definitions(names: Iterable[str], state: State) -> set[str]:
         if name in found or slot is None:
             continue
         found.add(name)
-        pending.extend(d for d, lineage in slot.unit.reach.definitions if _is(state, d, lineage))
+        pending.extend(n for definition in slot.unit.reach.definitions for n in holders(*definition, state))
     return found
 
 

@@ -13,7 +13,7 @@ from strata_kernel.domain.analysis import Definition
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
-from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE
+from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE, holders, referring
 from strata_kernel.engine.apart import key_of, own_lineage
 from strata_kernel.engine.before import Before
 from strata_kernel.engine.changes import changed_since, left_behind, outdated, reloadable
@@ -80,11 +80,6 @@ class Capture:
             reads[unit] = Dependency(slot.version, slot.unit.content) if slot else Dependency(FRESH)
         return reads
 
-    @property
-    def undetermined(self) -> bool:
-        """Tell whether another run of the same key may give something else."""
-        return any(r.code in UNDETERMINED for r in self.reasons)
-
     def collect(self) -> tuple[list[Unit], dict[int, Group]]:
         """Find the units that the run wrote; versions carry no nonce yet."""
         written = self._written()
@@ -102,9 +97,10 @@ class Capture:
         return self.units, self.groups
 
     def _written(self) -> dict[str, Any]:
-        """Return the names that the run bound, with their values."""
+        """Return the names that the run bound, and those that change with a definition, with their values."""
         namespace, before = self.host.namespace, self.before
-        certain = self.analysis.stores - self.analysis.unsure
+        changed = referring(before.closure.effects, before.closure.slots, self.state)
+        certain = (self.analysis.stores - self.analysis.unsure) | changed
         return {
             n: namespace[n]
             for n in self.left
@@ -237,8 +233,8 @@ class Capture:
         mine = {(n, u.lineage): u for u in self.units for n in u.names}
         for name, lineage in reach.definitions:
             unit = mine.get((name, lineage))
-            if unit is None and (slot := self.state.get(name)) is not None and slot.unit.lineage == lineage:
-                unit = slot.unit
+            if unit is None:
+                unit = next((self.state[n].unit for n in holders(name, lineage, self.state)), None)
             if unit is not None:
                 names |= set(unit.reach.names)
                 mentions |= set(unit.reach.mentions)
@@ -272,8 +268,8 @@ class Capture:
     def undoable(self) -> list[Patch | None]:
         """Return the patches behind the run's effects; None among them for what is no patch."""
         names = {p.name for p in self.before.patches if p is not None}
-        seen = [r for r in self.seen.reasons if r.code == "effect" and not any(n in r.text for n in names)]
-        return [*self.before.patches, *(None for _ in seen)]
+        unnamed = (r.code == "effect" and not any(n in r.text for n in names) for r in self.seen.reasons)
+        return [*self.before.patches, *(None for known in unnamed if known)]
 
     def effects(self) -> tuple[str, ...]:
         """Return what the run may have done to the process that cannot simply be set again, in words."""
@@ -326,8 +322,10 @@ def finish(
     """
     units, groups = capture.collect()
     key, facts = key_of(capture.key, capture.above), capture.seen.facts
+    # Another run of the same key may give something else.
+    undetermined = any(r.code in UNDETERMINED for r in capture.reasons)
     twin = recorded(key)
-    same = twin is not None and _same(units, twin.units, undetermined=capture.undetermined)
+    same = twin is not None and _same(units, twin.units, undetermined=undetermined)
     if twin is not None and same and _repeats(capture, twin, key):
         # Facts about libraries depend on who imports them first in a process: the run that is repeated keeps its own.
         key, facts = twin.key, twin.facts
@@ -335,7 +333,7 @@ def finish(
         units = [_as(u, theirs[_role(u)]) for u in units]
         groups = {i: g for i, g in groups.items() if units[i].artifact is None}
         nonce = twin.nonce
-    elif twin is not None or capture.undetermined:
+    elif twin is not None or undetermined:
         units = [_with_nonce(u, key, nonce) for u in units]
     else:
         nonce = ""

@@ -11,6 +11,7 @@ import msgspec
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain import provenance
 from strata_kernel.domain.manifest import Unit
+from strata_kernel.domain.state import VARIABLES
 from strata_kernel.engine.before import Before
 from strata_kernel.engine.effects import lasting
 from strata_kernel.ports import Host, Observed, Values
@@ -55,7 +56,8 @@ def reloadable(before: Before, seen: Observed, units: list[Unit], host: Host) ->
         if target != "importlib.reload" and not host.modules.are_users(target.partition(".")[0]):
             return False
         found = True
-    return found and not any(r.code == "effect" for r in seen.reasons)
+    effects = [(r.name or "").startswith(VARIABLES) for r in seen.reasons if r.code == "effect"]
+    return (found or bool(effects)) and all(effects)
 
 
 def left_behind(before: Before, host: Host, key: str, written: set[str]) -> list[Unit]:

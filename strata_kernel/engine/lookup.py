@@ -11,7 +11,7 @@ from strata_kernel.cells.kind import Policy
 from strata_kernel.domain import fingerprints
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import BESIDE, FOLDER, Dependency, Fact, FileOutput, Manifest
-from strata_kernel.domain.state import ABSENT, AFTER, LANES, OBSERVED, Closure, State
+from strata_kernel.domain.state import ABSENT, OBSERVED, Closure, State, in_words
 from strata_kernel.ports import Blobs, World
 
 #: A generator's state before anything seeded it: entropy, so a draw from it is not determined.
@@ -103,18 +103,16 @@ def _differences(manifest: Manifest, closure: Closure, state: State) -> tuple[li
     reasons: list[Reason] = []
     static = {n for n in manifest.reads if not n.startswith(OBSERVED)}
     for name in closure.slots.keys() - static:
-        reasons.append(Reason("input", f"`{name}` is new among its inputs", name=name))
+        reasons.append(Reason("input", f"{in_words(name)} is new among its inputs", name=name))
     for name, wanted in manifest.reads.items():
         if name not in closure.slots and not name.startswith(OBSERVED):
-            reasons.append(Reason("input", f"`{name}` is no longer among its inputs", name=name))
+            reasons.append(Reason("input", f"{in_words(name)} is no longer among its inputs", name=name))
             continue
         verdict = _compare(name, wanted, state)
         if verdict == "differs":
             slot = state.get(name)
             where = slot.by if slot else None
-            shown = f"cell {name.removeprefix(AFTER)}" if name.startswith(AFTER) else f"`{name}`"
-            shown = "what stands on its lanes" if name == LANES else shown
-            text = f"{shown} changed" if slot else f"{shown} is gone"
+            text = f"{in_words(name)} changed" if slot else f"{in_words(name)} is gone"
             reasons.append(Reason("input", text, cell=where, name=name))
         elif verdict == "content":
             stage = "content"

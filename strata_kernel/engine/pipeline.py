@@ -312,7 +312,7 @@ class Pipeline:
             unit = Unit((name,), self.placement.names[name], reach=Reach(opaque=True))
             live[name] = Slot(unit, before.reading.cell.id)
         self.position = live
-        if before.closure.effects and reloadable(before, seen, [], self.host):
+        if reloadable(before, seen, [], self.host):
             # What it did to the user's modules before it failed is undone with them, once another cell runs.
             name = "effect:failed:" + secrets.token_hex(4)
             self.placement.hidden[name] = name

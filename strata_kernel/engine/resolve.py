@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 
 from strata_kernel.domain.manifest import FileOutput, Manifest
-from strata_kernel.domain.state import ABSENT, CURRENT_FOLDER, LAST_RESULT, State, hidden, with_definitions
+from strata_kernel.domain.state import ABSENT, CURRENT_FOLDER, LAST_RESULT, State, hidden, holders, with_definitions
 from strata_kernel.engine.restore import Placement, start_over
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import StoreError
@@ -169,11 +169,11 @@ class Resolver:
     def definition(self, name: str, lineage: str) -> object | None:
         """Return a live definition of the state that is being brought about, None when it is not there."""
         state = self.placement.state
-        slot = state.get(name)
-        if slot is None or slot.unit.lineage != lineage or not self.placement.load(name, state):
-            return None
-        found: object = self.host.namespace[name]
-        return found
+        for holder in holders(name, lineage, state):
+            if self.placement.load(holder, state):
+                found: object = self.host.namespace[holder]
+                return found
+        return None
 
 
 def _result(manifest: Manifest) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from strata_kernel.domain.manifest import Artifact, Unit
-from strata_kernel.domain.state import LAST_RESULT, RESTORABLE, SUBMODULE, Slot, State, hidden
+from strata_kernel.domain.state import LAST_RESULT, RESTORABLE, SUBMODULE, VARIABLES, Slot, State, hidden
 from strata_kernel.errors import CodecError, StoreError
 from strata_kernel.ports import Blobs, Host, Patch, Values
 
@@ -263,7 +263,7 @@ class Placement:
 def start_over(placement: Placement, keep: Set[str] = frozenset()) -> None:
     """Unload the user's modules and let go of all that may hold a part of them, which is all but these versions."""
     placement.host.modules.unload()
-    for unit in placement.reloadable & placement.hidden.keys():
+    for unit in [u for u in placement.hidden if u in placement.reloadable or u.startswith(VARIABLES)]:
         del placement.hidden[unit]
     for name in placement.host.names():
         if placement.names.get(name) not in keep:

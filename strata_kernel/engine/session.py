@@ -177,7 +177,7 @@ class Session:
         if entry.reading.policy.ttl is not None:
             return False  # its time may be up: looking it up tells
         # What the notebook wrote since is no change of the world: the cell did run before it.
-        if any(
+        if entry.manifest.facts and any(
             entry.excused.get((f.kind, f.name)) != self.world.sight(f)
             for f in broken(entry.manifest, state, self._moment)
         ):
@@ -231,8 +231,10 @@ class Session:
     def ahead(self, reading: Reading) -> dict[str, tuple[str, str]]:
         """Return by hidden unit the cells that a cell follows without reading them, and the versions of their runs."""
         found: dict[str, tuple[str, str]] = {}
+        if reading.part or not (reading.directives.after or reading.spread):
+            return found
         wanted = (*reading.directives.after, *(reading.spread.after if reading.spread is not None else ()))
-        for name in wanted if not reading.part else ():
+        for name in wanted:
             entry = named(self, name)
             if entry is not None and (version := _ran(entry)) is not None:
                 found[AFTER + name] = (entry.reading.cell.id, version)

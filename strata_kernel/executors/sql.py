@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -52,6 +53,12 @@ class Databases:
             return Done({source.name: shown}, shown, hidden={f"conn:{source.connection}": mark})
         answer = engine.query(ask)
         return Done({source.name: answer.frame}, answer.frame, answer.facts, reasons=answer.reasons)
+
+    def load(self) -> None:
+        """Load the drivers of the declared connections, while no cell runs: some change the process when they load."""
+        for name in self._tables.keys() - {DEFAULT}:
+            with contextlib.suppress(CellError):
+                self.engine(name)
 
     def look_anew(self) -> None:
         """Forget nothing: each question is asked of the database."""

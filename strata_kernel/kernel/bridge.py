@@ -86,6 +86,7 @@ class Bridge:
 
     def begin(self) -> None:
         """Take the process as it is now for its start: what IPython runs before the first cell has run."""
+        self.parts.databases.load()
         self.watch.install()
         bound, initial = self.host.namespace, self.host.initial
         self.host.given = frozenset(n for n, value in bound.items() if n not in initial or initial[n] is not value)

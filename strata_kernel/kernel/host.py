@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import compress, repeat
+from operator import is_not
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -19,13 +21,13 @@ from strata_kernel.domain.dispatch import Away
 from strata_kernel.domain.state import LAST_RESULT, VERDICT
 from strata_kernel.domain.terms import Terms
 from strata_kernel.errors import MountError
+from strata_kernel.kernel import streams
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.mounting import Mounting
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.outputs import SHOWN, Recorder
 from strata_kernel.kernel.relay import cancelling
 from strata_kernel.kernel.stage import KernelStage
-from strata_kernel.kernel.streams import Streams
 from strata_kernel.kernel.terms import CellTimeout, Limit, environment, over
 from strata_kernel.ports import Modules, Observed, Patch, Ran, Show
 
@@ -81,22 +83,19 @@ class IPythonHost:
         self._limit: Limit | None = None
         #: Variables that the cell which is observed has for itself: in its program, so no facts about the world.
         self._own: frozenset[str] = frozenset()
-        self._streams = Streams()
+        streams.lighten()
         self.mounting = Mounting(kernel)
         self._send = kernel.session.send
         kernel.session.send = self._intercept
 
     def names(self) -> list[str]:
         """Return the names of the namespace that belong to the notebook."""
-        initial, foreign, own = self.initial, self.foreign, self.kernel.shell.user_ns_hidden
-        return [
-            n
-            for n, v in self.namespace.items()
-            if own.get(n, _ABSENT) is not v
-            and initial.get(n, _ABSENT) is not v
-            and n not in foreign
-            and n not in _ASIDE
-        ]
+        names, values = list(self.namespace), list(self.namespace.values())
+        for bound in (self.kernel.shell.user_ns_hidden, self.initial):
+            # Asked many times a cell of all that IPython keeps of the session: without a step of Python for each.
+            theirs = list(map(is_not, values, map(bound.get, names, repeat(_ABSENT))))
+            names, values = list(compress(names, theirs)), list(compress(values, theirs))
+        return [n for n in names if n not in self.foreign and n not in _ASIDE]
 
     def _intercept(self, stream: Any, message: Any, content: Any = None, *args: Any, **kwargs: Any) -> Any:
         # Wrapping the session sees displays, streams, errors, threads and subshells alike, while they stream on.
@@ -135,7 +134,7 @@ class IPythonHost:
         try:
             yield recorder
         finally:
-            self._streams.flush()
+            streams.flush()
             self._recorder = None
             self._audience = "client"
 

@@ -27,6 +27,7 @@ _OK: dict[str, Any] = {"status": "ok", "user_expressions": {}, "payload": []}
 class StrataKernel(LookingKernel):
     """ipykernel with a cache in front of the shell: everything but `execute` is ipykernel's own."""
 
+    _execute_sleep: float
     implementation = "strata"
     implementation_version = __version__
     banner = f"Strata {__version__}: cells that have nothing new to say are served"
@@ -37,6 +38,8 @@ class StrataKernel(LookingKernel):
         self._decision: dict[str, Any] | None = None
         self._turn = asyncio.Lock()
         self.interrupts = Interrupts()
+        #: How many seconds ipykernel lets late output follow a cell's code before it replies.
+        self._patience = self._execute_sleep
         self.bridge = Bridge(self)
         for kind in ("comm_open", "comm_msg", "comm_close"):
             # A frontend without subshells is answered here while a cell runs.
@@ -58,6 +61,7 @@ class StrataKernel(LookingKernel):
             await super().execute_request(stream, ident, parent)
             return
         self.bridge.engaged = True
+        self._execute_sleep = self._patience
         try:
             with self.interrupts.held():
                 await super().execute_request(stream, ident, parent)
@@ -96,6 +100,8 @@ class StrataKernel(LookingKernel):
             self.bridge.order.drop((cell_meta or {}).get("deletedCells") or ())
             own = (cell_meta or {}).get("strata") or {}
             reply = await self._cell(code, cell_id, request, force=bool(own.get("force")) or self.has_breakpoints)
+            if not self.bridge.host.executed:
+                self._execute_sleep = 0.0  # what was served writes nothing more
             self._pass_on_warnings()
             if reply["status"] == "ok" and user_expressions:
                 await self.bridge.fetch(" ".join(user_expressions.values()))

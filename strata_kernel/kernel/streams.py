@@ -7,35 +7,39 @@ import sys
 from ipykernel.iostream import OutStream
 
 
-class Streams:
-    """Counts what is written: to flush a stream of ipykernel costs a round trip through another thread."""
+def lighten() -> None:
+    """Let the kernel's streams return at once from a flush after which nothing was written.
 
-    def __init__(self) -> None:
-        self._writes = 0
-        self._flushed = 0
-        self._counted: list[OutStream] = []
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, OutStream):
-                self._count(stream)
+    To flush a stream of ipykernel costs a round trip through another thread, and each request flushes both twice.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, OutStream):
+            _lighten(stream)
 
-    def _count(self, stream: OutStream) -> None:
-        write = stream.write
 
-        def counting(text: str) -> int | None:
-            length: int | None = write(text)
-            self._writes += 1
-            return length
+def _lighten(stream: OutStream) -> None:
+    write, flush = stream.write, stream.flush
+    # Whatever was written before is flushed once more.
+    written, flushed = 1, 0
 
-        stream.write = counting
-        self._counted.append(stream)
+    def counting(text: str) -> int | None:
+        nonlocal written
+        length: int | None = write(text)
+        written += 1
+        return length
 
-    def flush(self) -> None:
-        """Wait until everything that was written so far has been sent."""
-        writes = self._writes
-        streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
-        # What the user's code put in their place is flushed as ever.
-        if writes == self._flushed and all(stream in self._counted for stream in streams):
-            return
-        for stream in streams:
+    def flushing() -> None:
+        nonlocal flushed
+        upto = written
+        if upto != flushed:
+            flush()
+            flushed = upto
+
+    stream.write, stream.flush = counting, flushing
+
+
+def flush() -> None:
+    """Wait until everything that was written so far has been sent."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
             stream.flush()
-        self._flushed = writes

@@ -227,6 +227,33 @@ def test_filters_keep_their_order_around_imports() -> None:
     assert again[1]["changes"] == {}
 
 
+ASIDE = """
+import sys, threading
+from strata_kernel.kernel.observe.observer import Observer, import_hooks
+from strata_kernel.kernel.observe.process import ProcessState
+observer, state = Observer(), ProcessState()
+observer.install()
+state.install(import_hooks())
+load = lambda: __import__("numpy")
+before = state.snapshot()
+if "running" in sys.argv:
+    observer.start({})
+if "aside" in sys.argv:
+    thread = threading.Thread(target=load)
+    thread.start()
+    thread.join()
+else:
+    load()
+print(sorted(u for u in state.changes(before, state.snapshot()) if u.startswith("proc:")))
+"""
+
+
+@pytest.mark.parametrize("how", ["", "aside", "running", "running aside"])
+def test_an_import_beside_a_running_cell_excuses_nothing_that_the_cell_may_have_done(how: str) -> None:
+    done = subprocess.run([sys.executable, "-c", ASIDE, *how.split()], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ("['proc:warnings']" if how == "running aside" else "[]")
+
+
 def test_a_change_and_its_reversal(state: ProcessState) -> None:
     start = state.snapshot()
     os.environ["SOME_KEY"] = "1"

@@ -314,6 +314,13 @@ P import pkg.inner\\n<+int:x> = pkg.inner.N
   <+int:x> = len(helper.state)
   helper.LIMIT = <i>
   <+int:x> = helper.over(<i>)
+  <+int:x> = helper.tune(<i>)
+  helper.tune(<i>)
+  <+int:x> = helper.keep(<i>)
+  <+int:x> = helper.SETTINGS.deepen(<i>)
+  <+inst:x> = helper.SETTINGS
+  <+int:x> = helper.stamp(<i>)
+  <+str:x> = str(helper.told())
   <+list:x> = helper.state
   import importlib\\n_ = importlib.reload(helper)
 P def <+func:f>(x):\\n    import helper\\n    return helper.g(x)
@@ -405,7 +412,12 @@ FILES = {
     "files": {"in.txt": "one\ntwo\nthree\n"},
     "modules": {
         "helper.py": "from base import K\nstate = []\nLIMIT = 5\n\n\ndef g(x):\n    return x + K\n\n\ndef over(x):\n    return x > LIMIT\n\n\n"
-        "class Thing:\n    k = 3\n\n    def m(self):\n        return self.k + K\n",
+        "class Thing:\n    k = 3\n\n    def m(self):\n        return self.k + K\n\n\n"
+        "class Settings(Thing):\n    def deepen(self, n):\n        self.k += n\n        return self.k\n\n\n"
+        "SETTINGS = Settings()\nkept = {}\n\n\ndef tune(n):\n    global LIMIT\n    LIMIT = n\n    return n + 1\n\n\n"
+        "def keep(n, calls=[]):\n    calls.append(n)\n    kept[n] = len(kept)\n    return len(calls)\n\n\n"
+        "def stamp(n):\n    Thing.k = n\n    return n\n\n\n"
+        "def told():\n    return LIMIT, kept, SETTINGS.k, Thing.k, keep.__defaults__\n",
         "base.py": "K = 1\n",
         "pkg/__init__.py": "",
         "pkg/inner.py": "from base import K\nN = K + 10\n",

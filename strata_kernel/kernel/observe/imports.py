@@ -17,12 +17,14 @@ Hook = Callable[[ModuleType], None]
 class ImportHooks:
     """A finder that leaves finding to the others, and lets known modules be looked at once they are executed.
 
-    `around` is a pair of calls before and after each outermost import of a module that is not the user's.
+    `around` is a pair of calls before and after each outermost import of a module that is not the user's; `users` is
+    called with the name after each outermost import of one that is.
     """
 
     def __init__(self, is_users: Callable[[str], bool]) -> None:
         self.hooks: dict[str, list[Hook]] = {}
         self.around: tuple[Callable[[], Any], Callable[[Any], None]] | None = None
+        self.users: Callable[[str], None] | None = None
         self._is_users = is_users
         self._local = threading.local()
 
@@ -57,13 +59,15 @@ class ImportHooks:
         loader: Any = spec.loader
         if loader is None or isinstance(loader, type) or not hasattr(loader, "exec_module"):
             return
-        if (depth or (spec.origin and self._is_users(spec.origin))) and name not in self.hooks:
+        users = spec.origin is not None and self._is_users(spec.origin)
+        if depth and name not in self.hooks:
             return
         original = loader.exec_module
+        run = self._execute_users if users and name not in self.hooks else self._execute
 
         def execute(module: ModuleType) -> None:
             vars(loader).pop("exec_module", None)
-            self._execute(original, module)
+            run(original, module)
 
         try:
             loader.exec_module = _in_place(execute)
@@ -84,6 +88,16 @@ class ImportHooks:
         for hook in self.hooks.pop(module.__name__, ()):
             active.attempt(hook, module)
 
+    def _execute_users(self, original: Callable[[ModuleType], None], module: ModuleType) -> None:
+        outer = getattr(self._local, "users", False)
+        self._local.users = True
+        try:
+            original(module)
+        finally:
+            self._local.users = outer
+            if self.users is not None and not outer:
+                active.attempt(self.users, module.__name__)
+
 
 def _in_place(function: FunctionType | Callable[..., None]) -> Callable[..., None]:
     """Return the function as if it were the import system's, which takes its own frames out of tracebacks."""
@@ -98,4 +112,5 @@ def as_importlib(code: CodeType) -> CodeType:
 
 
 ImportHooks._execute.__code__ = as_importlib(ImportHooks._execute.__code__)
+ImportHooks._execute_users.__code__ = as_importlib(ImportHooks._execute_users.__code__)
 ImportHooks.find_spec.__code__ = as_importlib(ImportHooks.find_spec.__code__)

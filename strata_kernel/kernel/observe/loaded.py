@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+from types import ModuleType
 
+from strata_kernel.domain.state import VARIABLES
+from strata_kernel.kernel.observe.process import ProcessState
+from strata_kernel.kernel.observe.variables import probe
 from strata_kernel.world.files import Files, Stat, stat_of
 from strata_kernel.world.places import is_library
 
@@ -16,8 +20,8 @@ _APART = frozenset({"__main__", "__mp_main__", "strata_kernel"})
 class LoadedModules:
     """Implements the `Modules` port."""
 
-    def __init__(self, files: Files) -> None:
-        self._files = files
+    def __init__(self, files: Files, process: ProcessState) -> None:
+        self._files, self._process = files, process
         #: Their files, as they were when they were loaded.
         self._local: dict[str, tuple[str, Stat | None, str | None]] = {}
         #: All modules that were looked at, and by what it is told that none came since.
@@ -34,6 +38,17 @@ class LoadedModules:
             with contextlib.suppress(Exception):  # the module's own code, which already ran in an earlier process
                 importlib.import_module(module)
 
+    def loaded(self, module: str) -> None:
+        """Note that a module of the user's was just executed, for the first time or again."""
+        if module in self._local:
+            self._adopt(module)
+        self.note()
+
+    def _adopt(self, name: str) -> None:
+        module = sys.modules.get(name)
+        if isinstance(module, ModuleType):
+            self._process.adopt(probe(module, VARIABLES + name, self.are_users))
+
     def note(self) -> None:
         """Note the files of the user's modules that are loaded, as they were when they were."""
         # A module that is imported goes to the end of the table.
@@ -43,11 +58,15 @@ class LoadedModules:
         self._newest = newest
         new = sys.modules.keys() - self._seen
         self._seen |= new
+        found = []
         for name in new:
             path = getattr(sys.modules.get(name), "__file__", None)
             if isinstance(path, str) and not is_library(path) and name.partition(".")[0] not in _APART:
                 stat = stat_of(path)
                 self._local[name] = (path, stat, self._content(path, stat))
+                found.append(name)
+        for name in found:
+            self._adopt(name)
 
     def changed(self) -> bool:
         """Tell whether a file of the user's modules has changed since the module was loaded."""
@@ -69,6 +88,7 @@ class LoadedModules:
         """Unload the user's modules, so that an import makes them anew."""
         for name in self._local:
             sys.modules.pop(name, None)
+            self._process.forget(VARIABLES + name)
         self._seen -= self._local.keys()
         self._local.clear()
         self._newest = (0, "")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import threading
 from functools import partial
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
-from strata_kernel.kernel.observe import generators, lasting
+from strata_kernel.domain.state import VARIABLES
+from strata_kernel.kernel.observe import active, generators, lasting
 from strata_kernel.kernel.observe.generators import GENERATORS, states
 from strata_kernel.kernel.observe.probes import ABSENT, PROBES, Probe, Values
 
@@ -61,7 +63,17 @@ class ProcessState:
             hooks.after(module, partial(self._adopt_generator, unit))
         hooks.around = (self._before_import, self._after_import)
 
-    def _adopt(self, probe: Probe, module: ModuleType) -> None:
+    def adopt(self, probe: Probe) -> None:
+        """Take the present state of a unit for its start."""
+        self._adopt(probe, None)
+
+    def forget(self, unit: str) -> None:
+        """Take a unit out that is no more."""
+        self._probes.pop(unit, None)
+        self._start.pop(unit, None)
+        self._deferred.pop(unit, None)
+
+    def _adopt(self, probe: Probe, module: ModuleType | None) -> None:
         self._start[probe.unit] = probe.read()
         self._probes[probe.unit] = probe
         if (state := self._deferred.pop(probe.unit, None)) is not None:
@@ -76,13 +88,16 @@ class ProcessState:
             generators.loaded(unit)
 
     def _before_import(self) -> Before:
-        return {unit: probe.read() for unit, probe in self._probes.items()}, lasting.seen(), states()
+        libraries = {unit: probe.read() for unit, probe in self._probes.items() if not unit.startswith(VARIABLES)}
+        return libraries, lasting.seen(), states()
 
     def _after_import(self, before: Before | None) -> None:
         """Count what an import of a library changed as its start: whoever imports it has that too."""
         if before is None:
             return
-        for unit, old in before[0].items():
+        # Meanwhile a cell may run and change the same: what cannot be told apart is the cell's.
+        aside = active.recording is not None and threading.current_thread() is not threading.main_thread()
+        for unit, old in before[0].items() if not aside else ():
             start, new = self._start[unit], self._probes[unit].read()
             if new == old:
                 continue
@@ -100,7 +115,8 @@ class ProcessState:
             # Not seeded yet: no cell can count on a state that the import has moved on from.
             if was in self._unseeded.get(unit, ()) and (now := GENERATORS[unit][0]()) != was:
                 self._unseeded[unit].append(now)
-        lasting.excuse(before[1], self._excused)
+        if not aside:
+            lasting.excuse(before[1], self._excused)
 
     def snapshot(self) -> Snapshot:
         """Return the units that differ from the start, with their states."""
@@ -149,7 +165,8 @@ class ProcessState:
         found = lasting.differences(before.seen, after.seen, self._excused)
         for unit, state in after.items():
             if before.get(unit) != state and unit not in GENERATORS and _packed(state) is None:
-                found.append(Reason("effect", f"sets {unit.removeprefix('proc:')} to what cannot be saved", name=unit))
+                what = unit.replace(VARIABLES, "a variable of the module ").removeprefix("proc:")
+                found.append(Reason("effect", f"sets {what} to what cannot be saved", name=unit))
         return found
 
     @staticmethod

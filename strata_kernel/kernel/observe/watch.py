@@ -27,12 +27,14 @@ class Watch:
         self.observer = Observer(world.files, ignored, world.modules.roots)
         self.process = ProcessState()
         self._before: Any = None
-        self.modules = LoadedModules(world.files)
+        self.modules = LoadedModules(world.files, self.process)
 
     def install(self) -> None:
         """Wrap what must be wrapped, once per process."""
         self.observer.install()
-        self.process.install(import_hooks())
+        hooks = import_hooks()
+        self.process.install(hooks)
+        hooks.users = self.modules.loaded
 
     def exempt(self) -> None:
         """Keep what the calling thread does out of every recording."""

@@ -31,7 +31,8 @@ def become_kernel(request):
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
     sys.path[0] = request["cwd"]
-    sys.argv = [request["module"], "-f", request["connection"]]
+    # What the user's own shell remembers is none of the programs' business, and shared by all kernels.
+    sys.argv = [request["module"], "-f", request["connection"], "--HistoryManager.hist_file=:memory:"]
     __import__("random").seed()
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
