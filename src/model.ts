@@ -12,6 +12,7 @@ import type {
   Plan,
   Preview,
   Progress,
+  RequestPreview,
   Reason
 } from './protocol';
 import { STALE, UNDER_WAY, type IChannel, type State } from './tokens';
@@ -116,6 +117,13 @@ export class NotebookModel implements IDisposable {
     return this._diagnostics.get(id) ?? [];
   }
 
+  /** All findings with their cells; those on no cell in particular have an empty id. */
+  get findings(): [string, Diagnostic][] {
+    return [...this._diagnostics].flatMap(([id, items]) =>
+      items.map((item): [string, Diagnostic] => [id, item])
+    );
+  }
+
   /** Return the ids of the cells in such a state, in the document's order. */
   select(test: (facts: ICellFacts) => boolean): string[] {
     return this._nodes.map(node => node.id).filter(id => test(this._cells.get(id) ?? unknown(id)));
@@ -175,10 +183,9 @@ export class NotebookModel implements IDisposable {
     return (await this._ask(id => ({ type: 'request-inspect', id, cell }))) as Inspection;
   }
 
-  /** Ask to see a value that a cell left; of a table, these rows. */
-  async preview(cell: string, name: string, offset: number, limit: number): Promise<Preview> {
-    const more = { cell, name, offset, limit };
-    return (await this._ask(id => ({ type: 'request-preview', id, ...more }))) as Preview;
+  /** Ask to see a value that a cell left, or that a pass of it left; of a table, these rows. */
+  async preview(wanted: Omit<RequestPreview, 'type' | 'id'>): Promise<Preview> {
+    return (await this._ask(id => ({ type: 'request-preview', id, ...wanted }))) as Preview;
   }
 
   /** Let these cells run anew the next time they run; resolves once the kernel knows. */

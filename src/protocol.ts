@@ -1,7 +1,7 @@
 /**
  * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
  *
- * Schema: sha256 86cc714bebf3f7faf8f606d59157ef2945ca82687bef228d1ddc2a8ae870eb2a
+ * Schema: sha256 f4c81ce3d0ee6d98f94f9cf25f6f578ad5ae436de7aea6bde9d3082189edf027
  */
 
 /**
@@ -89,7 +89,7 @@ export interface RequestInspect {
   type: 'request-inspect';
 }
 /**
- * Ask to see a value that a cell left; of a table, these rows.
+ * Ask to see a value that a cell left, of a loop after that pass, counted from 0; of a table, these rows.
  */
 export interface RequestPreview {
   cell: string;
@@ -97,6 +97,7 @@ export interface RequestPreview {
   limit?: number;
   name: string;
   offset?: number;
+  place?: number | null;
   type: 'request-preview';
 }
 /**
@@ -265,13 +266,17 @@ export interface Inspection {
 }
 /**
  * The answer to request-preview: rows, a picture (PNG in base64) or a text; else why there is none.
+ *
+ *     Of a pass, how many passes there are to be seen, and the picture that it showed.
  */
 export interface Preview {
   cell: string;
   id: string;
   image?: string | null;
   name: string;
+  passes?: number | null;
   reason?: string | null;
+  shown?: string | null;
   table?: TablePage | null;
   text?: string | null;
   type: 'preview';

@@ -56,6 +56,16 @@ export interface IFile {
   image: { media_type: string; base64: string } | null;
 }
 
+/** One variant as the store has it: by label of the cell, the numbers that it left and what it showed. */
+export interface ICompared {
+  name: string;
+  cell: string;
+  state: string;
+  seconds: number | null;
+  results: Record<string, Record<string, string>>;
+  shown: Record<string, string>;
+}
+
 /** The routes below `strata/`; every method rejects with the server's sentence when it refuses. */
 export class Rest {
   constructor(private readonly _settings: ServerConnection.ISettings) {}
@@ -74,6 +84,11 @@ export class Rest {
 
   file(path: string, cell: string, name: string, offset: number, limit: number): Promise<IFile> {
     return this._ask('GET', 'artifact', { path, cell, name, offset, limit });
+  }
+
+  /** The variants of each group side by side. */
+  async variants(path: string): Promise<{ group: string; variants: ICompared[] }[]> {
+    return (await this._ask<{ groups: [] }>('GET', 'variants', { path })).groups;
   }
 
   /** Remove what is kept of a cell, or of all cells. */

@@ -50,6 +50,7 @@ export namespace CommandIDs {
   export const collectStore = 'strata:collect-store';
   export const setReactive = 'strata:set-reactive';
   export const addVariant = 'strata:add-variant';
+  export const compareVariants = 'strata:compare-variants';
   export const chooseWorker = 'strata:choose-worker';
   export const showWhy = 'strata:show-why';
   export const showGraph = 'strata:show-graph';

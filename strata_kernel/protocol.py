@@ -82,13 +82,14 @@ class RequestInspect(_Wire, frozen=True, kw_only=True, tag="request-inspect"):
 
 
 class RequestPreview(_Wire, frozen=True, kw_only=True, tag="request-preview"):
-    """Ask to see a value that a cell left; of a table, these rows."""
+    """Ask to see a value that a cell left, of a loop after that pass, counted from 0; of a table, these rows."""
 
     id: str
     cell: str
     name: str
     offset: int = 0
     limit: int = 50
+    place: int | None = None
 
 
 class Refresh(_Wire, frozen=True, kw_only=True, tag="refresh", omit_defaults=False):
@@ -221,7 +222,10 @@ class TablePage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Preview(_Wire, frozen=True, kw_only=True, tag="preview"):
-    """The answer to request-preview: rows, a picture (PNG in base64) or a text; else why there is none."""
+    """The answer to request-preview: rows, a picture (PNG in base64) or a text; else why there is none.
+
+    Of a pass, how many passes there are to be seen, and the picture that it showed.
+    """
 
     id: str
     cell: str
@@ -230,6 +234,8 @@ class Preview(_Wire, frozen=True, kw_only=True, tag="preview"):
     image: str | None = None
     text: str | None = None
     reason: str | None = None
+    passes: int | None = None
+    shown: str | None = None
 
 
 class WorkerItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

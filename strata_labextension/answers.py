@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from strata_kernel.domain.cell import Reason
+from strata_kernel.runner.comparison import Variant
 from strata_kernel.runner.inspection import Input
 
 
@@ -133,6 +134,20 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     table: TablePage | None = None
     text: str | None = None
     image: Image | None = None
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """The variants of one group, in the notebook's order."""
+
+    group: str
+    variants: list[Variant]
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """All variants of a notebook, as far as the store holds their runs."""
+
+    path: str
+    groups: list[Group]
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):

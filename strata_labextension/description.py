@@ -44,6 +44,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answers.Preview,
         None,
     ),
+    ("strata/variants", "get"): ("Show variants side by side.", ("path",), answers.Comparison, None),
     ("strata/entries", "delete"): (
         "Remove the kept runs of a cell, or of all cells.",
         ("path", "cell?"),

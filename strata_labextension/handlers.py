@@ -169,6 +169,18 @@ class ArtifactHandler(StrataHandler):
         await self.work(self.strata.notebooks, preview, await self.notebook(cell=True), name, offset, limit)
 
 
+class VariantsHandler(StrataHandler):
+    """`strata/variants`: the variants of a notebook side by side."""
+
+    @authenticated
+    @authorized
+    async def get(self) -> None:
+        """Compare."""
+        from strata_labextension.notebooks import comparison
+
+        await self.work(self.strata.notebooks, comparison, await self.notebook())
+
+
 class EntriesHandler(StrataHandler):
     """`strata/entries`: the kept runs of a cell or a notebook."""
 
@@ -230,6 +242,7 @@ ROUTES: dict[str, type[StrataHandler]] = {
     "strata/notebook": NotebookHandler,
     "strata/cell": CellHandler,
     "strata/artifact": ArtifactHandler,
+    "strata/variants": VariantsHandler,
     "strata/entries": EntriesHandler,
     "strata/pin": PinHandler,
     "strata/openapi.json": DescriptionHandler,

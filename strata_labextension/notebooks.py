@@ -9,8 +9,10 @@ import msgspec
 from strata_kernel import Runner
 from strata_kernel.domain.manifest import Blob, Manifest
 from strata_kernel.domain.report import Standing
+from strata_kernel.domain.variants import groups
 from strata_kernel.errors import InvocationError, StoreError
 from strata_kernel.protocol import Node
+from strata_kernel.runner.comparison import compare
 from strata_kernel.runner.inspection import Inspection, Kept
 from strata_kernel.store.record import blobs_of
 from strata_labextension import pages
@@ -19,6 +21,8 @@ from strata_labextension.answers import (
     CellDetails,
     CellStanding,
     Cleared,
+    Comparison,
+    Group,
     NotebookStanding,
     Pinned,
     Preview,
@@ -79,6 +83,18 @@ def preview(request: Request, name: str, offset: int, limit: int) -> Preview:
     return msgspec.structs.replace(shown, image=image, text=None if image else pages.text(content))
 
 
+def comparison(request: Request) -> Comparison:
+    """Return the variants of every group side by side, without loading a value; raise StoreError."""
+    seen = _inspect(request, sweep=True)
+    for found in seen.status():
+        # A store that cannot be read is not one without runs.
+        _newest(seen, found.cell_id)
+    named = groups(seen.notebook.cells)
+    return Comparison(
+        path=request.path, groups=[Group(group=name, variants=compare(seen, name, load=False)) for name in named]
+    )
+
+
 def clear(request: Request) -> Cleared:
     """Remove every kept run of a cell's code, or of all cells'; raise StoreError."""
     seen = _inspect(request)
@@ -120,9 +136,9 @@ def unpin(request: Request) -> Pinned:
     return Pinned(cells=done)
 
 
-def _inspect(request: Request) -> Inspection:
+def _inspect(request: Request, *, sweep: bool = False) -> Inspection:
     try:
-        return Runner().inspect(request.file)
+        return Runner(sweep=sweep).inspect(request.file)
     except InvocationError as error:
         # The client knows the notebook by another path than the file system.
         text = str(error).replace(str(request.file), request.path)

@@ -1,3 +1,4 @@
+import { ordered } from '../views/findings';
 import { EditorState } from '@codemirror/state';
 import { EditorView } from '@codemirror/view';
 import { span, underline, underlining } from '../editor/findings';
@@ -37,5 +38,21 @@ describe('findings', () => {
     underline(view, []);
     expect(marked()).toBeNull();
     view.destroy();
+  });
+});
+
+describe('ordered', () => {
+  it('follows the cells and their lines, after what is on no cell, without cells that are gone', () => {
+    const found = (id: string, line: number): [string, any] => [
+      id,
+      { code: id, message: '', line }
+    ];
+    const findings = [found('b', 2), found('gone', 1), found('a', 1), found('b', 1), found('', 0)];
+    expect(ordered(findings, ['a', 'b']).map(([id, { line }]) => [id, line])).toEqual([
+      ['', 0],
+      ['a', 1],
+      ['b', 1],
+      ['b', 2]
+    ]);
   });
 });

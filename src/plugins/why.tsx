@@ -11,18 +11,36 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
 import { Debouncer } from '@lumino/polling';
 import * as React from 'react';
-import type { NotebookModel } from '../model';
-import type { Inspection } from '../protocol';
+import { directive } from '../directives';
+import type { ICellFacts, NotebookModel } from '../model';
+import type { Inspection, Preview } from '../protocol';
 import { IRegistry, saved, type IBench, type Registry } from '../registry';
 import type { IKept } from '../rest';
 import { CommandIDs, PACKAGE } from '../tokens';
 import type { ILook } from '../views/artifacts';
+import { Findings, ordered } from '../views/findings';
 import { STATE_ICONS, pinIcon, whyIcon } from '../views/icons';
 import { lineage } from '../views/lineage';
 import { namer } from '../views/names';
 import { select } from '../views/navigate';
+import type { IWalk } from '../views/passes';
 import { PAGE, type ISight } from '../views/preview';
 import { WhyView, type IAction } from '../views/why';
+
+const png = (base64?: string | null) => base64 && `data:image/png;base64,${base64}`;
+
+const seen = ({ image, ...rest }: Preview): ISight => ({ ...rest, image: png(image) });
+
+/** Return the names that a loop carries from pass to pass; none for another cell. */
+function carry({ panel }: IBench, id: string): string[] {
+  for (const cell of panel.context.model.cells) {
+    if (cell.id === id) {
+      const loop = directive(cell.sharedModel.getSource(), 'loop') ?? '';
+      return (/\bcarry=(\S+)/.exec(loop)?.[1] ?? '').split(',').filter(Boolean);
+    }
+  }
+  return [];
+}
 
 /** Asks the kernel about the selected cell while it is in view. */
 class WhyPanel extends ReactWidget {
@@ -51,16 +69,42 @@ class WhyPanel extends ReactWidget {
   protected override render(): JSX.Element {
     const bench = this._registry.current;
     const id = this._registry.currentCell;
-    const facts = id && bench?.model.cell(id);
-    if (!bench || !facts) {
+    if (!bench) {
       return (
         <p className="strata-Why-empty">
-          {bench
-            ? this._trans.__('Select a code cell to see why it is served, or not.')
-            : this._trans.__('Open a notebook with the Strata kernel.')}
+          {this._trans.__('Open a notebook with the Strata kernel.')}
         </p>
       );
     }
+    const facts = id ? bench.model.cell(id) : null;
+    return (
+      <>
+        {facts ? (
+          this._renderCell(bench, facts)
+        ) : (
+          <p className="strata-Why-empty">
+            {this._trans.__('Select a code cell to see why it is served, or not.')}
+          </p>
+        )}
+        {this._renderFindings(bench)}
+      </>
+    );
+  }
+
+  private _renderFindings({ model, panel }: IBench): JSX.Element {
+    const notebook = panel.context.model;
+    const cells = Array.from(notebook.cells, cell => cell.id);
+    return (
+      <Findings
+        findings={ordered(model.findings, cells)}
+        name={namer(model, notebook)}
+        trans={this._trans}
+        onJump={cell => select(panel, cell)}
+      />
+    );
+  }
+
+  private _renderCell(bench: IBench, facts: ICellFacts): JSX.Element {
     const name = namer(bench.model, bench.panel.context.model);
     return (
       <WhyView
@@ -70,6 +114,8 @@ class WhyPanel extends ReactWidget {
         inspection={this._inspection?.cell === facts.id ? this._inspection : null}
         kept={this._kept?.[0] === facts.id ? this._kept[1] : null}
         lineage={lineage(bench.model.nodes, facts.id)}
+        walk={this._walk?.cell === facts.id ? this._walk : null}
+        carry={carry(bench, facts.id)}
         look={this._look}
         actions={this._actions(facts.id)}
         name={name}
@@ -77,6 +123,7 @@ class WhyPanel extends ReactWidget {
         onJump={cell => select(bench.panel, cell)}
         onLook={(cell, wanted, offset) => void this._lookAt(bench, cell, wanted, offset)}
         onClose={() => this._show(null)}
+        onStep={(names, place) => void this._step(bench, facts.id, names, place)}
       />
     );
   }
@@ -125,14 +172,36 @@ class WhyPanel extends ReactWidget {
         const source = image && `data:${image.media_type};base64,${image.base64}`;
         sight = { ...rest, image: source };
       } else {
-        const { image, ...rest } = await bench.model.preview(cell, name, offset, PAGE);
-        sight = { ...rest, image: image && `data:image/png;base64,${image}` };
+        sight = seen(await bench.model.preview({ cell, name, offset, limit: PAGE }));
       }
     } catch (error) {
       sight = { reason: (error as Error).message };
     }
     if (this._look?.cell === cell && this._look.name === name) {
       this._show({ ...look, sight });
+    }
+  }
+
+  /** Look at what a pass of a loop left; only the last one that was asked for is shown. */
+  private async _step(
+    { model }: IBench,
+    cell: string,
+    names: readonly string[],
+    place: number
+  ): Promise<void> {
+    const turn = ++this._turn;
+    const ask = (name: string) => model.preview({ cell, name, offset: 0, limit: PAGE, place });
+    const found = await Promise.all(names.map(ask)).catch(() => []);
+    if (turn === this._turn && found.length) {
+      const passes = found[0].passes ?? 0;
+      this._walk = {
+        cell,
+        passes,
+        place: Math.min(place, passes - 1),
+        sights: found.map(preview => [preview.name, seen(preview)]),
+        picture: png(found[0].shown)
+      };
+      this.update();
     }
   }
 
@@ -167,7 +236,11 @@ class WhyPanel extends ReactWidget {
 
   private _onCell(_: NotebookModel, id: string): void {
     if (id === this._registry.currentCell) {
+      // It may have other passes now.
+      this._walk = null;
       this._ask();
+    } else if (this.isVisible) {
+      this.update();
     }
   }
 
@@ -200,6 +273,8 @@ class WhyPanel extends ReactWidget {
   private readonly _keptLater: Debouncer;
   private _look: ILook | null = null;
   private _model: NotebookModel | null = null;
+  private _turn = 0;
+  private _walk: (IWalk & { cell: string }) | null = null;
 }
 
 export const why: JupyterFrontEndPlugin<void> = {

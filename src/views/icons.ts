@@ -79,6 +79,8 @@ export const fitIcon = icon(
   '<path d="M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.500H10M6 13.500H2.500V10"/>'
 );
 
+export const compareIcon = icon('compare', '<path d="M2.500 3H7v10H2.500zM9 3h4.500v10H9z"/>');
+
 export const whyIcon = icon(
   'why',
   '<circle cx="8" cy="8" r="6"/><path d="M6 6.300A2 2 0 1 1 8 8.300v.9M8 11.600v.1"/>'

@@ -31,8 +31,9 @@ export interface IPreviewProps {
   name: string;
   sight: ISight | null;
   trans: TranslationBundle;
-  onPage: (offset: number) => void;
-  onClose: () => void;
+  /** Without it, the first rows are all there is to see. */
+  onPage?: (offset: number) => void;
+  onClose?: () => void;
 }
 
 const shown = (value: unknown) => (value === null ? '' : String(value));
@@ -93,21 +94,32 @@ export function Preview({ name, sight, trans, onPage, onClose }: IPreviewProps):
                 ? `${first.toLocaleString()}–${last.toLocaleString()}${of}`
                 : trans.__('no rows')}
             </span>
-            <Turn
-              icon={caretLeftIcon}
-              label={trans.__('Rows before')}
-              enabled={table.offset > 0}
-              onClick={() => onPage(Math.max(0, table.offset - PAGE))}
-            />
-            <Turn
-              icon={caretRightIcon}
-              label={trans.__('Rows after')}
-              enabled={!!more}
-              onClick={() => onPage(table.offset + PAGE)}
-            />
+            {onPage && (
+              <>
+                <Turn
+                  icon={caretLeftIcon}
+                  label={trans.__('Rows before')}
+                  enabled={table.offset > 0}
+                  onClick={() => onPage(Math.max(0, table.offset - PAGE))}
+                />
+                <Turn
+                  icon={caretRightIcon}
+                  label={trans.__('Rows after')}
+                  enabled={!!more}
+                  onClick={() => onPage(table.offset + PAGE)}
+                />
+              </>
+            )}
           </>
         )}
-        <Turn icon={closeIcon} label={trans.__('Close preview')} enabled={true} onClick={onClose} />
+        {onClose && (
+          <Turn
+            icon={closeIcon}
+            label={trans.__('Close preview')}
+            enabled={true}
+            onClick={onClose}
+          />
+        )}
       </header>
       {!sight && <p className="strata-Why-quiet">{trans.__('Looking…')}</p>}
       {table && <Page table={table} trans={trans} />}

@@ -3,11 +3,13 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { addIcon, closeIcon, editIcon, type LabIcon } from '@jupyterlab/ui-components';
 import type { IDisposable } from '@lumino/disposable';
 import type { IMember } from '../variants';
+import { compareIcon } from './icons';
 
 export interface IStripOptions {
   trans: TranslationBundle;
   onSwitch: (member: IMember) => void;
   onAdd: () => void;
+  onCompare: () => void;
   onRename: () => void;
   onRemove: () => void;
 }
@@ -45,7 +47,7 @@ export class Strip implements IDisposable {
     }
     this._shown = shown;
     const focused = this._node.contains(document.activeElement);
-    const { trans, onSwitch, onAdd, onRename, onRemove } = this._options;
+    const { trans, onSwitch, onAdd, onCompare, onRename, onRemove } = this._options;
     const tabs = document.createElement('div');
     tabs.className = 'strata-Variants-tabs';
     tabs.setAttribute('role', 'tablist');
@@ -73,6 +75,7 @@ export class Strip implements IDisposable {
       group,
       tabs,
       button(addIcon, trans.__('Add a variant: a copy of this one'), onAdd),
+      button(compareIcon, trans.__('Compare the variants of %1', here.group), onCompare),
       button(editIcon, trans.__('Rename %1', here.name), onRename),
       button(closeIcon, trans.__('Remove %1', here.name), onRemove)
     );

@@ -8,6 +8,7 @@ import type { IKept, IPlace } from '../rest';
 import { Artifacts, parsed, type ILook, type IRow } from './artifacts';
 import { STATE_ICONS } from './icons';
 import { Lineage, type IStep } from './lineage';
+import { Passes, type IWalk } from './passes';
 import { badge, bytes, sentence, when } from './words';
 
 /** Names that share state, as a cell left them. */
@@ -40,6 +41,9 @@ export interface IAction {
 }
 
 export interface IWhyProps {
+  walk: IWalk | null;
+  /** The names that a loop carries; none in another cell. */
+  carry: readonly string[];
   facts: ICellFacts;
   label: string;
   findings: readonly string[];
@@ -53,6 +57,7 @@ export interface IWhyProps {
   onJump: (id: string) => void;
   onLook: (cell: string, name: string, offset: number) => void;
   onClose: () => void;
+  onStep: (names: readonly string[], place: number) => void;
 }
 
 /** Return the reasons in the kernel's text: the lines that it lists. */
@@ -193,7 +198,7 @@ function Actions({ actions, trans }: IWhyProps): JSX.Element {
 
 /** Everything about one cell. */
 export function WhyView(props: IWhyProps): JSX.Element {
-  const { facts, label, findings, inspection, kept, lineage, trans } = props;
+  const { facts, label, findings, inspection, kept, lineage, carry, trans } = props;
   const details = (inspection?.details ?? {}) as IDetails;
   const left = outputs(details, kept, trans);
   const Icon = STATE_ICONS[facts.state];
@@ -244,6 +249,11 @@ export function WhyView(props: IWhyProps): JSX.Element {
       {left.length > 0 && (
         <Section title={trans.__('Outputs')}>
           <Artifacts {...props} caption={trans.__('Outputs')} self={facts.id} rows={left} />
+        </Section>
+      )}
+      {carry.length > 0 && (
+        <Section title={trans.__('Passes')}>
+          <Passes {...props} />
         </Section>
       )}
       {lineage.length > 0 && (

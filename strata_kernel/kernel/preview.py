@@ -5,7 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
-from strata_kernel.domain.manifest import Unit
+import msgspec
+
+from strata_kernel.domain.manifest import Manifest, Unit
 from strata_kernel.engine.session import Entry
 from strata_kernel.errors import CodecError, StoreError
 from strata_kernel.protocol import Preview, RequestPreview, TablePage
@@ -27,17 +29,36 @@ class _Gone(Exception):
 def preview(bridge: Bridge, wanted: RequestPreview, entry: Entry | None) -> Preview:
     """Return what there is to see of a name that the cell bound; `entry` is what stands for the cell."""
     empty = Preview(id=wanted.id, cell=wanted.cell, name=wanted.name)
-    units = entry.manifest.units if entry is not None and entry.manifest is not None else ()
-    unit = next((u for u in units if wanted.name in u.names), None)
+    manifest = entry.manifest if entry is not None else None
+    if entry is not None and wanted.place is not None:
+        found = bridge.view.passes(entry)
+        manifest = found[min(max(wanted.place, 0), len(found) - 1)].manifest if found else None
+        picture = _picture(bridge, manifest) if manifest is not None else None
+        empty = msgspec.structs.replace(empty, passes=len(found), shown=picture)
+    unit = next((u for u in (manifest.units if manifest is not None else ()) if wanted.name in u.names), None)
     try:
         if unit is None:
             raise _Gone("nothing is kept of it: run the cell first")
-        return _shown(bridge, _value(bridge, wanted.name, unit), wanted)
+        shown = _shown(bridge, _value(bridge, wanted.name, unit), wanted)
+        return msgspec.structs.replace(shown, passes=empty.passes, shown=empty.shown)
     except _Gone as gone:
         reason = str(gone)
     except Exception as error:  # around the user's code: their classes show themselves
         reason = f"it cannot be shown: {type(error).__name__}: {error}"
-    return Preview(id=empty.id, cell=empty.cell, name=empty.name, reason=reason)
+    return msgspec.structs.replace(empty, reason=reason)
+
+
+def _picture(bridge: Bridge, manifest: Manifest) -> str | None:
+    """Return the last picture that a run showed."""
+    outputs = manifest.outputs
+    try:
+        if not isinstance(outputs, list):
+            outputs = msgspec.json.decode(bytes(bridge.parts.store.get(outputs)), type=list[dict[str, Any]])
+    except StoreError:
+        return None
+    pictures = [o.get("content", {}).get("data", {}).get("image/png") for o in outputs]
+    found = next((p for p in reversed(pictures) if isinstance(p, str)), None)
+    return found if found is None or len(found) <= IMAGE else None
 
 
 def _value(bridge: Bridge, name: str, unit: Unit) -> Any:

@@ -10,7 +10,7 @@ from strata_kernel.domain.analysis import Analysis
 from strata_kernel.domain.cell import Gather, Reason
 from strata_kernel.domain.state import State, hidden
 from strata_kernel.engine import report
-from strata_kernel.engine.passes import missing
+from strata_kernel.engine.passes import Pass, missing, passes
 from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.kernel.interrupt import NAMES
@@ -85,6 +85,11 @@ class View:
             return entries[int(target) - 1]
         slot = entries[-1].below.get(target) if entries and not hidden(target) else None
         return next((e for e in entries if slot is not None and e.reading.cell.id == slot.by), None)
+
+    def passes(self, entry: Entry) -> list[Pass]:
+        """Return the passes of a loop that are kept, in order."""
+        with self._lock, active.exempt():
+            return [found for found in passes(self._session, entry) if isinstance(found, Pass)]
 
     def estimate(self, entry: Entry) -> float | None:
         """Return how many seconds the cell took before, also before its last edit; None when it never ran."""

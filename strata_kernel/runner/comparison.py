@@ -32,8 +32,11 @@ class Variant(msgspec.Struct):
     shown: dict[str, str] = {}
 
 
-def compare(inspection: Inspection, group: str) -> list[Variant]:
-    """Return the variants of a swept group in order; raise InvocationError when there is no such group."""
+def compare(inspection: Inspection, group: str, *, load: bool = True) -> list[Variant]:
+    """Return the variants of a swept group in order; raise InvocationError when there is no such group.
+
+    Without `load` no value is read from the store, so only numbers are told, by their summaries.
+    """
     entries = {e.reading.cell.id: e for e in inspection.entries}
     gather = entries.get(f"gather:{group}")
     if gather is None or not isinstance(gather.reading.cell, Gather):
@@ -44,13 +47,13 @@ def compare(inspection: Inspection, group: str) -> list[Variant]:
         variant = Variant(lane.name, lane.cells[0], report.state(entry, None)[0])
         if entry.manifest is not None:
             variant.state, variant.seconds = "cached", entry.manifest.seconds
-            _tell(inspection, variant, group, entry.manifest)
+            _tell(inspection, variant, group, entry.manifest, load)
         elif (error := inspection.notebook.errors.get(lane.cells[0])) is not None:
             # A failed run leaves nothing in the store: what the notebook shows is all there is.
             variant.state, variant.shown = "failed", {group: error}
         for other in entries.values():
             if (manifest := _on_lane(inspection, other, gather, lane.name)) is not None:
-                _tell(inspection, variant, other.reading.label, manifest)
+                _tell(inspection, variant, other.reading.label, manifest, load)
         found.append(variant)
     return found
 
@@ -64,23 +67,23 @@ def _on_lane(inspection: Inspection, entry: Entry, gather: Entry, lane: str) -> 
     return next((p.manifest for p in steps), None)
 
 
-def _tell(inspection: Inspection, variant: Variant, label: str, manifest: Manifest) -> None:
-    results = dict(_scalars(inspection, manifest))
+def _tell(inspection: Inspection, variant: Variant, label: str, manifest: Manifest, load: bool) -> None:
+    results = dict(_scalars(inspection, manifest, load))
     variant.results = {**variant.results, label: results}
     if text := inspection.text(manifest):
         variant.shown = {**variant.shown, label: text}
 
 
-def _scalars(inspection: Inspection, manifest: Manifest) -> Iterable[tuple[str, str]]:
+def _scalars(inspection: Inspection, manifest: Manifest, load: bool) -> Iterable[tuple[str, str]]:
     for unit in manifest.units:
         if unit.kind != "value" or not all(unit.summary.get(n, "").partition(" ")[0] in _SCALARS for n in unit.names):
             continue
         try:
-            values = inspection.parts.values(unit)
+            values = inspection.parts.values(unit) if load else {}
         except StrataError:
             values = {}
         for name in unit.names:
             told, _, number = unit.summary[name].partition(" ")
-            absent = number if told in _NUMBERS and number else f"({unit.summary[name]}, not kept)"
+            absent = number if told in _NUMBERS and number else f"({unit.summary[name]}{', not kept' if load else ''})"
             text = repr(values[name]) if name in values else absent
             yield name, text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

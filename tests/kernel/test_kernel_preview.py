@@ -49,6 +49,25 @@ def test_values_after_a_restart_come_from_the_store(front):
     assert front.value("'df' in globals()") == "False"
 
 
+def test_what_each_pass_of_a_loop_left(frontend):
+    front = frontend()
+    dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    cells = {
+        "a": "x = 0",
+        "b": "# @loop max_iter=4 carry=x\nfrom IPython.display import Image, display\nx += 10\n"
+        f"if x == 20: display(Image(__import__('base64').b64decode('{dot}')))",
+    }
+    front.document(**cells)
+    assert ask(front, "b", "x", place=0)["passes"] == 0
+    for cell, source in cells.items():
+        assert front.run(source, cell).error is None
+    told = [ask(front, "b", "x", place=place) for place in (0, 1, 3, 99, -1)]
+    assert [t["text"] for t in told] == ["10", "20", "40", "40", "10"]
+    assert {t["passes"] for t in told} == {4}
+    assert ["shown" in t for t in told] == [False, True, False, False, False]
+    assert told[1]["shown"].strip() == dot
+
+
 def test_a_running_cell_is_not_disturbed(front):
     front.use_subshell()
     mine, front.subshell = front.subshell, None

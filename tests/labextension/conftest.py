@@ -31,13 +31,17 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run a notebook once; `kept` holds copies of its folder and of the store, for all tests to start from."""
     base = tmp_path_factory.mktemp("ran")
     path = write(base / "root" / "a.ipynb", CELLS)
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("STRATA_")}
-    # In a process of its own: the fixtures hide this environment's kernels, and this thread runs the server's loop.
-    command = [sys.executable, "-m", "strata_kernel.cli", "run", "--quiet", str(path)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, env={**environ, **variables(base)})
+    execute(path, base)
     for name in ("root", "store"):
         shutil.copytree(base / name, base / "kept" / name)
     return base
+
+
+def execute(path: Path, base: Path, *options: str) -> None:
+    """Run a notebook, in a process of its own: the fixtures hide this environment's kernels."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("STRATA_")}
+    command = [sys.executable, "-m", "strata_kernel.cli", "run", "--quiet", *options, str(path)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, env={**environ, **variables(base)})
 
 
 def variables(base: Path) -> dict[str, str]:

@@ -19,6 +19,8 @@ from strata_kernel.store.remote import RemoteStore
 from strata_labextension.description import OPERATIONS
 from strata_labextension.handlers import ROUTES
 
+from .conftest import execute
+
 Make = Callable[..., Path]
 
 
@@ -95,6 +97,30 @@ async def test_a_value_is_told_by_its_summary_and_never_loaded(
     assert status == 200
     assert found["artifact"]["summary"].startswith("ndarray (2, 3) float64")
     assert (found["table"], found["text"], found["image"]) == (None, None, None)
+
+
+async def test_variants_stand_side_by_side_and_no_value_is_loaded(
+    ask: Any, notebook: Make, ran: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = notebook(
+        cells={
+            "v1": "# @variant model linear\nscore = 3\nkind = 'line'\nprint('linear')",
+            "v2": "# @variant model forest\nscore = 0.5",
+        }
+    )
+    _, found = await ask("variants", path="a.ipynb")
+    assert [v["state"] for v in found["groups"][0]["variants"]] == ["new", "new"]
+    await asyncio.to_thread(execute, path, ran, "--sweep")
+    monkeypatch.setattr("strata_kernel.wiring.Parts.values", lambda *a: 1 / 0)
+    status, found = await ask("variants", path="a.ipynb")
+    assert status == 200
+    (group,) = found["groups"]
+    linear, forest = group["variants"]
+    assert (group["group"], linear["name"], forest["name"]) == ("model", "linear", "forest")
+    assert linear["state"] == forest["state"] == "cached"
+    assert linear["results"] == {"model": {"score": "3", "kind": "(str (4) 32 B)"}}
+    assert forest["results"] == {"model": {"score": "0.5"}}
+    assert linear["shown"] == {"model": "linear"}
 
 
 async def test_files_that_a_cell_wrote_are_shown_by_page(ask: Any, run: Make) -> None:

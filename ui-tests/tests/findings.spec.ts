@@ -5,9 +5,10 @@ test('what is wrong with a directive is underlined and told', async ({ page, tmp
   const tag = unique('findings');
   await open(page, `${tmpPath}/findings.ipynb`, [
     `# @name load\nx = "${tag}"`,
-    `# @nmae twice\n# @timeout soon\ny = x * 2`
+    `# @nmae twice\n# @timeout soon\ny = x * 2`,
+    `# @worker nowhere\nz = x`
   ]);
-  await states(page, 'new', 'new');
+  await states(page, 'new', 'new', 'new');
   const cell = page.locator('.jp-Notebook .jp-Cell').nth(1);
   const pill = cell.locator('.strata-Pill');
   await expect(cell.locator('.strata-Finding')).toHaveCount(2);
@@ -17,10 +18,15 @@ test('what is wrong with a directive is underlined and told', async ({ page, tmp
   await shot(page, 'findings');
   await pill.click();
   await expect(page.getByRole('region', { name: 'Why' })).toContainText('unknown directive @nmae');
+  const list = page.getByRole('region', { name: 'Findings in this notebook (3)' });
+  await expect(list.getByRole('listitem')).toHaveText([/line 1 · .*@nmae/, /line 2 · .*soon/, /nowhere/]);
   await shot(page, 'findings-panel');
+  await list.getByRole('button').last().click();
+  await expect(page.locator('.jp-Notebook .jp-Cell').nth(2)).toHaveClass(/jp-mod-active/);
   await page.theme.setDarkTheme();
   await shot(page, 'findings-dark');
   await edit(page, 1, `# @name twice\ny = x * 2`);
+  await expect(page.getByRole('region', { name: 'Findings in this notebook (1)' })).toBeVisible();
   await expect(cell.locator('.strata-Finding')).toHaveCount(0);
   await expect(pill).toHaveCount(0);
   await expect(badge(page, 1)).toBeVisible();

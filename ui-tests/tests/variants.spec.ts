@@ -39,8 +39,21 @@ test('variants are switched, added, renamed and removed', async ({ page, tmpPath
   await states(page, 'fresh', 'fresh', 'servable');
 
   await cell(1).click();
-  await strip(1).getByRole('button', { name: 'Add a variant' }).click();
   const dialog = page.getByRole('dialog');
+  await strip(1).getByRole('button', { name: 'Compare the variants of model' }).click();
+  await expect(dialog.getByRole('row')).toHaveText([
+    'Variantlinearforest',
+    'Stateranran',
+    /^Time\d.*\d/,
+    'score6300'
+  ]);
+  await shot(page, 'variants-compared');
+  await page.theme.setDarkTheme();
+  await shot(page, 'variants-compared-dark');
+  await page.theme.setLightTheme();
+  await dialog.getByRole('button', { name: 'Close' }).click();
+
+  await strip(1).getByRole('button', { name: 'Add a variant' }).click();
   await dialog.getByRole('textbox').fill('forest');
   await dialog.getByRole('button', { name: 'Ok' }).click();
   await expect(dialog).toContainText('forest is taken');

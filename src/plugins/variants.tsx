@@ -1,14 +1,24 @@
 /** Cells that share one place in the notebook: tabs to switch between them, and what is done with them. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Dialog, ICommandPalette, InputDialog, showDialog } from '@jupyterlab/apputils';
+import {
+  Dialog,
+  ICommandPalette,
+  InputDialog,
+  ReactWidget,
+  showDialog,
+  showErrorMessage
+} from '@jupyterlab/apputils';
 import type { Cell } from '@jupyterlab/cells';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+import type { CommandRegistry } from '@lumino/commands';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
+import * as React from 'react';
 import { CellCommands } from '../commands';
-import { IRegistry, type IBench, type Registry } from '../registry';
+import { IRegistry, saved, type IBench, type Registry } from '../registry';
 import { CommandIDs, PACKAGE } from '../tokens';
 import { activate, active, asVariant, groups, isName, variantOf, type IMember } from '../variants';
+import { Comparison } from '../views/comparison';
 import { select } from '../views/navigate';
 import { Strip } from '../views/variants';
 
@@ -123,7 +133,8 @@ class Strips implements IDisposable {
   constructor(
     private readonly _bench: IBench,
     private readonly _variants: Variants,
-    private readonly _trans: TranslationBundle
+    private readonly _trans: TranslationBundle,
+    private readonly _commands: CommandRegistry
   ) {
     const notebook = _bench.panel.context.model;
     _bench.feed.told.connect(this._synchronise, this);
@@ -189,6 +200,7 @@ class Strips implements IDisposable {
       trans: this._trans,
       onSwitch: member => this._variants.switch(member),
       onAdd: act(member => this._variants.add(member.id)),
+      onCompare: act(({ id }) => this._commands.execute(CommandIDs.compareVariants, { cell: id })),
       onRename: act(member => this._variants.rename(member)),
       onRemove: act(member => this._variants.remove(member))
     });
@@ -198,6 +210,31 @@ class Strips implements IDisposable {
 
   private _isDisposed = false;
   private readonly _strips = new Map<Cell, Strip>();
+}
+
+/** Show the variants of a cell's group side by side, else those of the first group. */
+async function compare(
+  bench: IBench,
+  cell: string | null,
+  registry: Registry,
+  trans: TranslationBundle
+): Promise<void> {
+  const title = trans.__('Variants');
+  try {
+    const groups = await registry.rest.variants(await saved(bench));
+    const found =
+      groups.find(({ variants }) => variants.some(variant => variant.cell === cell)) ?? groups[0];
+    const body = found
+      ? ReactWidget.create(<Comparison variants={found.variants} trans={trans} />)
+      : trans.__('The notebook has no variants: add one to a cell first.');
+    await showDialog({
+      title: found ? trans.__('Variants of %1', found.group) : title,
+      body,
+      buttons: [Dialog.okButton({ label: trans.__('Close') })]
+    });
+  } catch (error) {
+    await showErrorMessage(title, error as Error);
+  }
 }
 
 export const variants: JupyterFrontEndPlugin<void> = {
@@ -213,14 +250,21 @@ export const variants: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null
   ) => {
     const trans = (translator ?? nullTranslator).load(PACKAGE);
-    registry.follow(bench => new Strips(bench, new Variants(bench, trans), trans));
-    new CellCommands(app, registry, palette).add(
+    registry.follow(bench => new Strips(bench, new Variants(bench, trans), trans, app.commands));
+    const commands = new CellCommands(app, registry, palette);
+    commands.add(
       CommandIDs.addVariant,
       trans.__('Add Variant of Cell…'),
       (bench, cell) => cell && new Variants(bench, trans).add(cell),
       {
         caption: trans.__('Add a copy of the cell that takes its place, to switch between the two')
       }
+    );
+    commands.add(
+      CommandIDs.compareVariants,
+      trans.__('Compare Variants…'),
+      (bench, cell) => compare(bench, cell, registry, trans),
+      { caption: trans.__('Show side by side what the variants left and showed') }
     );
   }
 };
