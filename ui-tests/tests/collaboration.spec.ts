@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { expect, test, type Browser, type Page } from '@playwright/test';
 import { content, idle, unique, vacant } from './notebook';
 
-/** Where `.ci/run` puts jupyter-collaboration with all it wants. */
+/** Where `.ci/run` puts jupyter-collaboration with what it wants besides JupyterLab. */
 const APART = resolve(__dirname, '../.collaboration');
 let server: ChildProcess;
 let url: string;

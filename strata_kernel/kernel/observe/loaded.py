@@ -13,8 +13,11 @@ from strata_kernel.kernel.observe.variables import probe
 from strata_kernel.world.files import Files, Stat, stat_of
 from strata_kernel.world.places import is_library
 
-#: Never the user's: the notebook itself, and this package where it is installed in place.
-_APART = frozenset({"__main__", "__mp_main__", "strata_kernel"})
+#: Never the user's, wherever it is installed: the notebook itself, this package, and what the kernel stands on.
+_APART = frozenset(
+    {"__main__", "__mp_main__", "strata_kernel", "IPython", "ipykernel", "ipykernel_launcher", "jupyter_client"}
+    | {"jupyter_core", "traitlets", "comm", "zmq", "tornado", "debugpy", "msgspec", "duckdb", "pyarrow", "cloudpickle"}
+)
 
 
 class LoadedModules:
