@@ -121,12 +121,12 @@ class Variables:
 
     def _tell(self, key: str, value: Any) -> Any:
         same = self._start.get(key, self) is value
-        if same and isinstance(value, _NAMED):
+        if same and key not in self._savable:
             return _SAME
         packed = self._packed(value)
         if packed is None:
             # What could be saved at the start and no longer can has changed.
-            return _SAME if same and key not in self._savable else Kept(value)
+            return Kept(value)
         return same and not isinstance(value, _ATOMS), packed
 
     def _packed(self, value: Any) -> bytes | None:
