@@ -1,9 +1,11 @@
 /** Commands about the current notebook and one of its cells, there only where its kernel is ours. */
-import type { JupyterFrontEnd } from '@jupyterlab/application';
-import type { ICommandPalette } from '@jupyterlab/apputils';
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
-import type { IBench, Registry } from './registry';
+import { IRegistry, type IBench, type Registry } from './registry';
+import { PACKAGE } from './tokens';
 
 /** What is done; the cell is null where none is meant. */
 type Act = (bench: IBench, cell: string | null, args: ReadonlyPartialJSONObject) => unknown;
@@ -54,4 +56,36 @@ export class CellCommands {
   }
 
   private readonly _ids: string[] = [];
+}
+
+/** What a plugin of such commands begins with. */
+export interface IStart {
+  app: JupyterFrontEnd;
+  registry: Registry;
+  commands: CellCommands;
+  trans: TranslationBundle;
+}
+
+/** A plugin that adds commands about cells, and may do more. */
+export function plugin(
+  id: string,
+  description: string,
+  start: (begun: IStart) => void
+): JupyterFrontEndPlugin<void> {
+  return {
+    id,
+    description,
+    autoStart: true,
+    requires: [IRegistry],
+    optional: [ITranslator, ICommandPalette],
+    activate: (
+      app: JupyterFrontEnd,
+      registry: Registry,
+      translator: ITranslator | null,
+      palette: ICommandPalette | null
+    ) => {
+      const trans = (translator ?? nullTranslator).load(PACKAGE);
+      start({ app, registry, commands: new CellCommands(app, registry, palette), trans });
+    }
+  };
 }

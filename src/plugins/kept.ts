@@ -1,15 +1,8 @@
 /** Commands that take care of what is kept: pin it, clear it, make room. */
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import {
-  Dialog,
-  ICommandPalette,
-  Notification,
-  showDialog,
-  showErrorMessage
-} from '@jupyterlab/apputils';
-import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
-import { CellCommands } from '../commands';
-import { IRegistry, saved, type IBench, type Registry } from '../registry';
+import { Dialog, Notification, showDialog, showErrorMessage } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { plugin, type CellCommands } from '../commands';
+import { saved, type IBench, type Registry } from '../registry';
 import { CommandIDs, PACKAGE } from '../tokens';
 import { bytes } from '../views/words';
 
@@ -89,19 +82,8 @@ function addCommands(commands: CellCommands, kept: Kept, trans: TranslationBundl
   add(CommandIDs.collectStore, trans.__('Make Room in the Store'), bench => kept.collect(bench));
 }
 
-export const kept: JupyterFrontEndPlugin<void> = {
-  id: `${PACKAGE}:kept`,
-  description: 'Pins and clears what is kept of cells, and makes room in the store.',
-  autoStart: true,
-  requires: [IRegistry],
-  optional: [ITranslator, ICommandPalette],
-  activate: (
-    app: JupyterFrontEnd,
-    registry: Registry,
-    translator: ITranslator | null,
-    palette: ICommandPalette | null
-  ) => {
-    const trans = (translator ?? nullTranslator).load(PACKAGE);
-    addCommands(new CellCommands(app, registry, palette), new Kept(registry, trans), trans);
-  }
-};
+export const kept = plugin(
+  `${PACKAGE}:kept`,
+  'Pins and clears what is kept of cells, and makes room in the store.',
+  ({ registry, commands, trans }) => addCommands(commands, new Kept(registry, trans), trans)
+);

@@ -1,21 +1,19 @@
 /** Cells that share one place in the notebook: tabs to switch between them, and what is done with them. */
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import {
   Dialog,
-  ICommandPalette,
   InputDialog,
   ReactWidget,
   showDialog,
   showErrorMessage
 } from '@jupyterlab/apputils';
 import type { Cell } from '@jupyterlab/cells';
-import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import * as React from 'react';
-import { CellCommands } from '../commands';
-import { IRegistry, saved, type IBench, type Registry } from '../registry';
+import { plugin } from '../commands';
+import { saved, type IBench, type Registry } from '../registry';
 import { CommandIDs, PACKAGE } from '../tokens';
 import { activate, active, asVariant, groups, isName, variantOf, type IMember } from '../variants';
 import { Comparison } from '../views/comparison';
@@ -237,21 +235,11 @@ async function compare(
   }
 }
 
-export const variants: JupyterFrontEndPlugin<void> = {
-  id: `${PACKAGE}:variants`,
-  description: 'Tabs over cells that are variants of each other.',
-  autoStart: true,
-  requires: [IRegistry],
-  optional: [ITranslator, ICommandPalette],
-  activate: (
-    app: JupyterFrontEnd,
-    registry: Registry,
-    translator: ITranslator | null,
-    palette: ICommandPalette | null
-  ) => {
-    const trans = (translator ?? nullTranslator).load(PACKAGE);
+export const variants = plugin(
+  `${PACKAGE}:variants`,
+  'Tabs over cells that are variants of each other.',
+  ({ app, registry, commands, trans }) => {
     registry.follow(bench => new Strips(bench, new Variants(bench, trans), trans, app.commands));
-    const commands = new CellCommands(app, registry, palette);
     commands.add(
       CommandIDs.addVariant,
       trans.__('Add Variant of Cell…'),
@@ -267,4 +255,4 @@ export const variants: JupyterFrontEndPlugin<void> = {
       { caption: trans.__('Show side by side what the variants left and showed') }
     );
   }
-};
+);

@@ -1,10 +1,9 @@
 /** The worker of a cell: chosen from those that are declared, and written as a directive. */
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette, InputDialog } from '@jupyterlab/apputils';
-import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
-import { CellCommands } from '../commands';
+import { InputDialog } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { plugin } from '../commands';
 import { directive, withDirective } from '../directives';
-import { IRegistry, type IBench, type Registry } from '../registry';
+import type { IBench } from '../registry';
 import { CommandIDs, PACKAGE } from '../tokens';
 
 /** Ask where a cell runs, and write it at its head. */
@@ -29,24 +28,11 @@ async function choose({ model, panel }: IBench, id: string, trans: TranslationBu
   }
 }
 
-export const workers: JupyterFrontEndPlugin<void> = {
-  id: `${PACKAGE}:workers`,
-  description: 'Chooses the worker of a cell.',
-  autoStart: true,
-  requires: [IRegistry],
-  optional: [ITranslator, ICommandPalette],
-  activate: (
-    app: JupyterFrontEnd,
-    registry: Registry,
-    translator: ITranslator | null,
-    palette: ICommandPalette | null
-  ) => {
-    const trans = (translator ?? nullTranslator).load(PACKAGE);
-    new CellCommands(app, registry, palette).add(
-      CommandIDs.chooseWorker,
-      trans.__('Choose Worker of Cell…'),
-      (bench, cell) => cell && choose(bench, cell, trans),
-      { caption: trans.__('Choose the machine that runs the cell') }
-    );
-  }
-};
+export const workers = plugin(`${PACKAGE}:workers`, 'Chooses the worker of a cell.', ({ commands, trans }) =>
+  commands.add(
+    CommandIDs.chooseWorker,
+    trans.__('Choose Worker of Cell…'),
+    (bench, cell) => cell && choose(bench, cell, trans),
+    { caption: trans.__('Choose the machine that runs the cell') }
+  )
+);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,6 +15,7 @@ from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Dependency, Fact, FileOutput, Manifest, Unit
 from strata_kernel.domain.state import ABSENT, AFTER, OBSERVED, RESTORABLE, VERDICT, State, advance, closure, hidden
 from strata_kernel.engine.lookup import NOT_PUBLISHED
+from strata_kernel.engine.outputs import Outputs, outputs_of
 from strata_kernel.engine.passes import because, seed, take
 from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
 from strata_kernel.engine.session import Entry
@@ -23,7 +24,6 @@ from strata_kernel.errors import StoreError, StrataError
 if TYPE_CHECKING:
     from strata_kernel.engine.pipeline import Pipeline
 
-Outputs = list[dict[str, Any]]
 #: Names of errors by which the user ends a cell as a whole.
 STOPPED = ("KeyboardInterrupt", "CancelledError")
 
@@ -110,7 +110,7 @@ class _Run:
             entry = self.session.look_at(action.reading, at)
             if entry.manifest is not None:
                 self.served += not self.ran
-                self.outputs += _outputs(self.pipeline, entry.manifest)
+                self.outputs += outputs_of(entry.manifest, self.pipeline.store)
                 return entry.manifest
             self.why = self.why or because(action, entry.reasons)
         self._replay()
@@ -119,7 +119,7 @@ class _Run:
         outcome = await self.pipeline.perform(action.reading, at, shown)
         if isinstance(outcome, Failed):
             return outcome
-        self.outputs += _outputs(self.pipeline, outcome.manifest)
+        self.outputs += outputs_of(outcome.manifest, self.pipeline.store)
         self.replayed = len(self.outputs)
         return outcome.manifest
 
@@ -237,12 +237,6 @@ class _Run:
                 if standing:
                     units[standing] = msgspec.structs.replace(unit, names=standing)
         return tuple(units.values())
-
-
-def _outputs(pipeline: Pipeline, manifest: Manifest) -> Outputs:
-    if isinstance(manifest.outputs, list):
-        return manifest.outputs
-    return msgspec.json.decode(bytes(pipeline.store.get(manifest.outputs)), type=Outputs)
 
 
 def _joined(outputs: Outputs) -> Outputs:

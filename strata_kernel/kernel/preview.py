@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from strata_kernel.domain.manifest import Manifest, Unit
+from strata_kernel.engine.outputs import outputs_of
 from strata_kernel.engine.session import Entry
 from strata_kernel.errors import CodecError, StoreError
 from strata_kernel.protocol import Preview, RequestPreview, TablePage
@@ -50,10 +51,8 @@ def preview(bridge: Bridge, wanted: RequestPreview, entry: Entry | None) -> Prev
 
 def _picture(bridge: Bridge, manifest: Manifest) -> str | None:
     """Return the last picture that a run showed."""
-    outputs = manifest.outputs
     try:
-        if not isinstance(outputs, list):
-            outputs = msgspec.json.decode(bytes(bridge.parts.store.get(outputs)), type=list[dict[str, Any]])
+        outputs = outputs_of(manifest, bridge.parts.store)
     except StoreError:
         return None
     pictures = [o.get("content", {}).get("data", {}).get("image/png") for o in outputs]

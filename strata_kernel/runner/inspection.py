@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
@@ -12,6 +11,7 @@ from strata_kernel.domain.manifest import Manifest
 from strata_kernel.domain.report import Standing
 from strata_kernel.domain.variants import choose
 from strata_kernel.engine import report
+from strata_kernel.engine.outputs import outputs_of
 from strata_kernel.engine.passes import missing
 from strata_kernel.engine.session import Entry
 from strata_kernel.errors import InvocationError
@@ -86,10 +86,7 @@ class Inspection:
 
     def text(self, manifest: Manifest) -> str:
         """Return what a run showed, as plain text; raise StoreError when it cannot be read."""
-        outputs = manifest.outputs
-        if not isinstance(outputs, list):
-            outputs = msgspec.json.decode(bytes(self.parts.store.get(outputs)), type=list[dict[str, Any]])
-        bodies = [output["content"] for output in outputs]
+        bodies = [output["content"] for output in outputs_of(manifest, self.parts.store)]
         shown = [b["text"] if "text" in b else b.get("data", {}).get("text/plain", "") + "\n" for b in bodies]
         return "".join(shown).rstrip("\n")
 

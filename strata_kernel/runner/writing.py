@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import nbformat
 
+from strata_kernel.engine.outputs import outputs_of
 from strata_kernel.engine.session import Entry
 from strata_kernel.errors import InvocationError
 from strata_kernel.ports import Store
@@ -41,9 +41,7 @@ def write_served(notebook: Notebook, entries: Iterable[Entry], store: Store, out
             continue
         count += 1
         cell.execution_count = count
-        outputs = manifest.outputs
-        if not isinstance(outputs, list):
-            outputs = msgspec.json.decode(bytes(store.get(outputs)))
+        outputs = outputs_of(manifest, store)
         for message, entry in _paired(outputs, as_notebook(outputs, count)):
             cell.outputs.append(nbformat.from_dict(entry))
             if (name := message["content"].get("transient", {}).get("display_id")) is not None:

@@ -27,7 +27,7 @@ MACHINERY = frozenset({
     "parso", "pygments", "prompt_toolkit", "pdb", "bdb", "strata_kernel", "ctypes", "faulthandler", "gettext",
 })  # fmt: skip
 #: Packages that the kernel runs on: what they import is theirs.
-_SERVING = frozenset({
+SERVING = frozenset({
     "ipykernel", "jupyter_client", "jupyter_core", "traitlets", "zmq", "tornado", "comm", "debugpy", "stack_data",
     "executing", "asttokens", "jedi", "parso", "pygments", "prompt_toolkit", "strata_kernel",
 })  # fmt: skip
@@ -62,7 +62,7 @@ def is_machinery(frame: FrameType | None) -> bool:
 def is_kernels_import(frame: FrameType | None, name: str) -> bool:
     """Tell whether the kernel imports the module for itself; IPython also imports what the user's magics name."""
     importer = first_part(module_of(frame)) if frame is not None else ""
-    return importer in _SERVING or (importer == "IPython" and first_part(name) in MACHINERY)
+    return importer in SERVING or (importer == "IPython" and first_part(name) in MACHINERY)
 
 
 def is_importing(frame: FrameType | None) -> bool:

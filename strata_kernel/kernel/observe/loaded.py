@@ -8,16 +8,16 @@ import sys
 from types import ModuleType
 
 from strata_kernel.domain.state import VARIABLES
+from strata_kernel.kernel.observe import frames
 from strata_kernel.kernel.observe.process import ProcessState
 from strata_kernel.kernel.observe.variables import probe
 from strata_kernel.world.files import Files, Stat, stat_of
 from strata_kernel.world.places import is_library
 
 #: Never the user's, wherever it is installed: the notebook itself, this package, and what the kernel stands on.
-_APART = frozenset(
-    {"__main__", "__mp_main__", "strata_kernel", "IPython", "ipykernel", "ipykernel_launcher", "jupyter_client"}
-    | {"jupyter_core", "traitlets", "comm", "zmq", "tornado", "debugpy", "msgspec", "duckdb", "pyarrow", "cloudpickle"}
-)
+_APART = frames.SERVING | {
+    "__main__", "__mp_main__", "IPython", "ipykernel_launcher", "msgspec", "duckdb", "pyarrow", "cloudpickle",
+}  # fmt: skip
 
 
 class LoadedModules:

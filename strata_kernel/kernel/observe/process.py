@@ -7,7 +7,7 @@ import os
 import pickle
 import threading
 from functools import partial
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from strata_kernel.domain.cell import Reason
@@ -15,6 +15,7 @@ from strata_kernel.domain.digest import digest
 from strata_kernel.domain.state import VARIABLES
 from strata_kernel.kernel.observe import active, generators, lasting
 from strata_kernel.kernel.observe.generators import GENERATORS, states
+from strata_kernel.kernel.observe.packing import Packer
 from strata_kernel.kernel.observe.probes import ABSENT, PROBES, Probe, Values
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ class ProcessState:
 
     def adopt(self, probe: Probe) -> None:
         """Take the present state of a unit for its start."""
-        self._adopt(probe, None)
+        self._start[probe.unit] = probe.read()
+        self._probes[probe.unit] = probe
+        if (state := self._deferred.pop(probe.unit, None)) is not None:
+            self.apply(probe.unit, state)
 
     def forget(self, unit: str) -> None:
         """Take a unit out that is no more."""
@@ -73,11 +77,8 @@ class ProcessState:
         self._start.pop(unit, None)
         self._deferred.pop(unit, None)
 
-    def _adopt(self, probe: Probe, module: ModuleType | None) -> None:
-        self._start[probe.unit] = probe.read()
-        self._probes[probe.unit] = probe
-        if (state := self._deferred.pop(probe.unit, None)) is not None:
-            self.apply(probe.unit, state)
+    def _adopt(self, probe: Probe, module: ModuleType) -> None:
+        self.adopt(probe)
 
     def _adopt_generator(self, unit: str, module: ModuleType) -> None:
         state = GENERATORS[unit][0]()
@@ -267,22 +268,11 @@ def _to_filters(start: tuple[Any, ...], state: tuple[tuple[Any, ...], tuple[Any,
     return (*front, *(f for f in start if f not in front and f not in gone))
 
 
-class _Pickler(pickle.Pickler):
-    def reducer_override(self, obj: Any) -> Any:
-        """Refuse what a fresh process would look for in the notebook."""
-        if getattr(obj, "__module__", None) == "__main__" and isinstance(obj, type | FunctionType):
-            raise pickle.PicklingError(f"{obj!r} is defined in the notebook")
-        return NotImplemented
-
-
 def _packed(state: State) -> bytes | None:
     """Return a pickle that depends on the value alone, None when there is none that a fresh process can load."""
     buffer = io.BytesIO()
-    pickler = _Pickler(buffer, protocol=5)
-    # Without the memo, equal values give equal bytes whether or not they share parts; states are trees.
-    pickler.fast = True
     try:
-        pickler.dump(state)
+        Packer(buffer).dump(state)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError, ValueError):
         return None
     return buffer.getvalue()

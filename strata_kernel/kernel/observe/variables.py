@@ -8,8 +8,9 @@ import pickle
 from collections.abc import Callable, Iterator
 from operator import is_
 from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import Any
+from typing import IO, Any
 
+from strata_kernel.kernel.observe.packing import Packer
 from strata_kernel.kernel.observe.probes import ABSENT, Probe, Values
 
 #: Bytes of a variable from which on what changes inside it is not seen.
@@ -131,12 +132,8 @@ class Variables:
 
     def _packed(self, value: Any) -> bytes | None:
         bounded = _Bounded()
-        pickler = _Pickler(bounded, protocol=5)
-        # As with all states of the process: equal values are to give equal bytes.
-        pickler.fast = True
-        pickler.is_users = self._is_users
         try:
-            pickler.dump(value)
+            _Packer(bounded, self._is_users).dump(value)
         except Exception:  # whatever the user's objects do when they are pickled
             return None
         return bounded.getvalue()
@@ -184,18 +181,18 @@ class _Bounded(io.BytesIO):
         return super().write(chunk)
 
 
-class _Pickler(pickle.Pickler):
-    is_users: Callable[[str], bool]
+class _Packer(Packer):
+    def __init__(self, out: IO[bytes], is_users: Callable[[str], bool]) -> None:
+        super().__init__(out)
+        self._is_users = is_users
 
     def reducer_override(self, obj: Any) -> Any:
-        """Refuse what a fresh process would look for in the notebook, and what may be more than its pickle."""
-        kind = obj if isinstance(obj, type | FunctionType) else type(obj)
+        """Refuse also what may be more than its pickle."""
+        if isinstance(obj, type | FunctionType):
+            return super().reducer_override(obj)
+        kind = type(obj)
         module = getattr(kind, "__module__", None) or ""
-        if module == "__main__":
-            raise pickle.PicklingError(f"{obj!r} is defined in the notebook")
-        if kind is obj or module.partition(".")[0] in _PLAIN:
-            return NotImplemented
-        if self.is_users(module) and _is_open(kind):
+        if module.partition(".")[0] in _PLAIN or (self._is_users(module) and _is_open(kind)):
             return NotImplemented
         raise pickle.PicklingError(f"{kind!r} may hold more than it tells")
 
