@@ -121,6 +121,10 @@ class Values(Protocol):
         """Return the object that stands for a definition, None when there is none."""
         ...
 
+    def alter(self, name: str, lineage: str) -> None:
+        """Note that the object which stands for the definition no longer is as it was made."""
+        ...
+
     def retire(self, name: str, lineage: str) -> None:
         """Let no object stand for the definition any more; what refers to the one that did has been taken away."""
         ...

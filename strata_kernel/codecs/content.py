@@ -23,6 +23,8 @@ _SKIPPED = frozenset(
     }
 )  # fmt: skip
 
+_ATOMS = frozenset({type(None), bool, int, str})
+
 
 def unit_content(stream: bytes, buffers: Iterable[memoryview]) -> str:
     """Return the digest of a unit in stored form."""
@@ -33,7 +35,7 @@ def unit_content(stream: bytes, buffers: Iterable[memoryview]) -> str:
 def definition_content(obj: object, definitions: Definitions) -> tuple[str, Reached]:
     """Return the digest of what can change about a definition, and what its parts can reach."""
     reach = Reached()
-    return digest("definition", 1, _state(obj, definitions, reach)), reach
+    return digest("definition", 2, _state(obj, definitions, reach)), reach
 
 
 def state_of(obj: Any) -> list[Any]:
@@ -126,6 +128,8 @@ class _Digester(UnitPickler):
 
 def _part(value: object, owner: object, definitions: Definitions, reach: Reached) -> Plain:
     """Return a digest of one part; what cannot be encoded counts by its identity in this process."""
+    if (plain := _plain(value)) is not None:
+        return plain
     pickler = _Digester(definitions)
     pickler.trace.owner, pickler.trace.reach = owner, reach
     try:
@@ -136,3 +140,16 @@ def _part(value: object, owner: object, definitions: Definitions, reach: Reached
     except Exception:  # user code: what does not pickle counts by identity
         return id(value)
     return unit_content(pickler.out.getvalue(), pickler.buffers)
+
+
+def _plain(value: object) -> Plain:
+    """Return what can be digested as it is, under its type; None for all else. Most parts are no more than that."""
+    kind = type(value)
+    if kind is float:
+        return ["float", value.hex()]  # type: ignore[attr-defined]
+    if kind is tuple:
+        parts = [_plain(each) for each in value]  # type: ignore[attr-defined]
+        return None if None in parts else ["tuple", parts]
+    if value is object or ((kind is dict or kind is list) and not value):
+        return ["object" if value is object else kind.__name__]
+    return [kind.__name__, value] if kind in _ATOMS else None  # type: ignore[list-item]

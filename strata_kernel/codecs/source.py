@@ -36,6 +36,7 @@ class Definitions:
         # Strong references: an identity must not come to mean another object.
         self._by_id: dict[int, tuple[object, str, str]] = {}
         self._by_key: dict[tuple[str, str], object] = {}
+        self._altered: set[tuple[str, str]] = set()
 
     def register(self, obj: object, name: str, lineage: str) -> None:
         """Make the object known as the definition; an exact builtin container is a value and is left out."""
@@ -43,6 +44,7 @@ class Definitions:
             return
         self._by_id[id(obj)] = (obj, name, lineage)
         self._by_key[name, lineage] = obj
+        self._altered.discard((name, lineage))
 
     def reference(self, obj: object) -> tuple[str, str] | None:
         """Return (name, lineage) of a registered object."""
@@ -52,7 +54,7 @@ class Definitions:
     def resolve(self, name: str, lineage: str) -> object:
         """Return the definition, first as the loader brings it to its place in the document; raise CodecError."""
         found = self.loader(name, lineage) if self.loader is not None else None
-        if found is None:
+        if found is None and (name, lineage) not in self._altered:
             found = self._by_key.get((name, lineage))
         if found is not None:
             return found
@@ -61,6 +63,10 @@ class Definitions:
     def live(self, name: str, lineage: str) -> object | None:
         """Return the object that stands for the definition."""
         return self._by_key.get((name, lineage))
+
+    def alter(self, name: str, lineage: str) -> None:
+        """Note that the object no longer is as it was made: where no variable holds it, nothing may refer to it."""
+        self._altered.add((name, lineage))
 
     def retire(self, name: str, lineage: str) -> None:
         """Let no object stand for the definition any more; the one that did is still known for what it was."""

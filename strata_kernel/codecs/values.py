@@ -63,6 +63,10 @@ class LiveValues:
         """Return the object that stands for a definition, None when there is none."""
         return self.definitions.live(name, lineage)
 
+    def alter(self, name: str, lineage: str) -> None:
+        """Note that the object which stands for the definition no longer is as it was made."""
+        self.definitions.alter(name, lineage)
+
     def retire(self, name: str, lineage: str) -> None:
         """Let no object stand for the definition any more."""
         self.definitions.retire(name, lineage)

@@ -126,7 +126,10 @@ class Dependency(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One run of one action. `outputs` are iopub messages in final state: {"msg_type", "content"}."""
+    """One run of one action. `outputs` are iopub messages in final state: {"msg_type", "content"}.
+
+    `alters` are the lineages of definitions that it changed where they stood: what refers to them changed with them.
+    """
 
     program: str
     key: str
@@ -134,6 +137,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     facts: tuple[Fact, ...] = ()
     units: tuple[Unit, ...] = ()
     deletes: tuple[str, ...] = ()
+    alters: tuple[str, ...] = ()
     files: tuple[FileOutput, ...] = ()
     outputs: list[dict[str, Any]] | Blob = []
     reasons: tuple[Reason, ...] = ()

@@ -36,7 +36,7 @@ LANES = AFTER + "lanes"
 #: What the test between two passes of a loop leaves behind.
 VERDICT = "until:"
 
-
+#: What a person calls a hidden unit, by the beginning of its name.
 _WORDS = {
     LANES: "what stands on its lanes",
     AFTER: "cell {}",
@@ -45,7 +45,7 @@ _WORDS = {
     "proc:": "the state of {}",
     "env:": "environment variable {}",
     "rng:": "the state of the generator {}",
-    "effect:": "what a cell above does to the process{0:.0}",
+    "effect:": "what a cell above does to the process",
 }
 
 
@@ -112,7 +112,7 @@ def closure(analysis: Analysis, state: State) -> Closure:
     submodules = [n for n in concealed if n.startswith(SUBMODULE)]
     while True:
         if not pending:
-            pending.extend(referring(effects, found, state) - found.keys())
+            pending.extend(_stored_to(effects, found, state) - found.keys())
         if not pending and not opaque and any(_remakes(c, analysis, state) for c in effects):
             # Any value above may hold a part of the module as it was, and none can come into place afterwards.
             opaque = True
@@ -147,13 +147,10 @@ def closure(analysis: Analysis, state: State) -> Closure:
     return Closure(kept, tuple(effects), opaque, tuple(_history(n for n, s in kept.items() if s is None)))
 
 
-def referring(effects: Iterable[Chain], slots: Mapping[str, Slot | None], state: State) -> set[str]:
-    """Return the variables that refer to a definition to which attributes are set: they change with it."""
+def _stored_to(effects: Iterable[Chain], slots: Mapping[str, Slot | None], state: State) -> frozenset[str]:
+    """Return the variables that refer to a definition to which attributes are set."""
     roots = {chain.root for chain in effects if chain.path.endswith("=")}
-    changed = {slot.unit.lineage for r in roots if (slot := slots.get(r)) is not None and slot.unit.lineage}
-    if not changed:
-        return set()
-    return {n for n, s in state.items() if any(lineage in changed for _, lineage in s.unit.reach.definitions)}
+    return referring({slot.unit.lineage for r in roots if (slot := slots.get(r)) is not None}, state)
 
 
 def _history(absent: Iterable[str]) -> Iterator[Reason]:
@@ -179,6 +176,14 @@ def holders(name: str, lineage: str, state: State) -> list[str]:
     if slot is not None and slot.unit.lineage == lineage:
         return [name]
     return [n for n, s in state.items() if s.unit.lineage == lineage]
+
+
+def referring(lineages: Iterable[str | None], state: State) -> frozenset[str]:
+    """Return the variables whose values refer to definitions of these lineages: they change with them."""
+    wanted = {lineage for lineage in lineages if lineage}
+    if not wanted:
+        return frozenset()
+    return frozenset(n for n, s in state.items() if any(lineage in wanted for _, lineage in s.unit.reach.definitions))
 
 
 def with_definitions(names: Iterable[str], state: State) -> set[str]:

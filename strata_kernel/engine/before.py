@@ -9,6 +9,7 @@ import msgspec
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.manifest import FOLDER, Fact, FileOutput, Unit
 from strata_kernel.domain.state import Closure, State, in_reach
+from strata_kernel.engine.altered import Noted, noted
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.restore import Placement
 from strata_kernel.errors import StoreError
@@ -25,6 +26,7 @@ class Before(msgspec.Struct):
     present: frozenset[str]
     patches: list[Patch | None]
     reference: dict[tuple[str, ...], tuple[str, str | None]]
+    definitions: Noted
 
 
 def note(reading: Reading, closure: Closure, state: State, placement: Placement) -> Before:
@@ -53,6 +55,7 @@ def note(reading: Reading, closure: Closure, state: State, placement: Placement)
         frozenset(present),
         patched(reading, closure, placement.host),
         reference,
+        noted(closure.slots.values(), reference, placement.values),
     )
 
 

@@ -14,12 +14,14 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
 from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE, holders, referring
+from strata_kernel.engine.altered import altered, out_of_reach
 from strata_kernel.engine.apart import key_of, own_lineage
 from strata_kernel.engine.before import Before
 from strata_kernel.engine.changes import changed_since, left_behind, outdated, reloadable
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.restore import Source
+from strata_kernel.engine.twins import as_other, role, same_inputs, same_results, with_nonce
 from strata_kernel.ports import Group, Host, Observed, Patch, Ran, Values
 
 UNDETERMINED = frozenset({"clock", "entropy", "introspection", "network", "random", "subprocess", "threads", "live"})
@@ -34,6 +36,8 @@ class Captured(msgspec.Struct):
     outputs: list[dict[str, Any]]
     #: Definitions, by name and lineage, for which another object stood before the run.
     replaced: frozenset[tuple[str, str]] = frozenset()
+    #: Definitions that the run changed where they stood.
+    altered: frozenset[tuple[str, str]] = frozenset()
     #: Whether all that the run did to the process was done to the user's own modules.
     reloadable: bool = False
 
@@ -46,6 +50,9 @@ class Capture:
         self.analysis, self.state = before.reading.analysis, before.state
         self.left = host.names()
         self.reasons = self._reasons()
+        self.altered = altered(before.definitions, values)
+        #: The variables that change with them.
+        self.changing = referring((lineage for _, lineage in self.altered), self.state)
         self.reads = self._reads()
         self.key = provenance.key(
             program=before.reading.program,
@@ -73,7 +80,7 @@ class Capture:
 
     def _reads(self) -> dict[str, Dependency]:
         reads = {}
-        for name, slot in self.before.closure.slots.items():
+        for name, slot in (*self.before.closure.slots.items(), *((n, self.state[n]) for n in self.changing)):
             reads[name] = Dependency(slot.version, slot.unit.content) if slot else Dependency("")
         for unit in self.seen.drawn:
             slot = self.state.get(unit)
@@ -92,6 +99,8 @@ class Capture:
             if name in rest and self._defined(name, rest[name]):
                 self._definition_unit(definition, rest, written)
         self._value_units(rest)
+        taken = {*self.before.present, *self.left, *self.deletes()}
+        self.units += out_of_reach(self.altered, self.key, self.state, taken)
         self.units += left_behind(self.before, self.host, self.key, {n for u in self.units for n in u.names})
         self._hidden_units()
         return self.units, self.groups
@@ -99,8 +108,7 @@ class Capture:
     def _written(self) -> dict[str, Any]:
         """Return the names that the run bound, and those that change with a definition, with their values."""
         namespace, before = self.host.namespace, self.before
-        changed = referring(before.closure.effects, before.closure.slots, self.state)
-        certain = (self.analysis.stores - self.analysis.unsure) | changed
+        certain = (self.analysis.stores - self.analysis.unsure) | self.changing
         return {
             n: namespace[n]
             for n in self.left
@@ -229,6 +237,7 @@ class Capture:
     def _with_definitions(self, reach: Reach) -> Reach:
         """Add what the definitions that a value refers to can reach: they may be redefined while the value lives on."""
         names, mentions, effects, opaque = set(reach.names), set(reach.mentions), list(reach.effects), reach.opaque
+        definitions = set(reach.definitions)
         mine = {(n, u.lineage): u for u in self.units for n in u.names}
         for name, lineage in reach.definitions:
             unit = mine.get((name, lineage))
@@ -238,10 +247,10 @@ class Capture:
                 names |= set(unit.reach.names)
                 mentions |= set(unit.reach.mentions)
                 effects += unit.reach.effects
+                definitions |= set(unit.reach.definitions)
                 opaque = opaque or unit.reach.opaque
-        return Reach(
-            tuple(sorted(names)), tuple(sorted(mentions)), tuple(dict.fromkeys(effects)), reach.definitions, opaque
-        )
+        found = tuple(sorted(names)), tuple(sorted(mentions)), tuple(dict.fromkeys(effects))
+        return Reach(*found, tuple(sorted(definitions)), opaque)
 
     def _untouched(self, group: Group, written: set[str]) -> bool:
         if written & set(group.names):
@@ -267,8 +276,8 @@ class Capture:
     def undoable(self) -> list[Patch | None]:
         """Return the patches behind the run's effects; None among them for what is no patch."""
         names = {p.name for p in self.before.patches if p is not None}
-        unnamed = (r.code == "effect" and not any(n in r.text for n in names) for r in self.seen.reasons)
-        return [*self.before.patches, *(None for known in unnamed if known)]
+        seen = [r for r in self.seen.reasons if r.code == "effect" and not any(n in r.text for n in names)]
+        return [*self.before.patches, *(None for _ in seen)]
 
     def effects(self) -> tuple[str, ...]:
         """Return what the run may have done to the process that cannot simply be set again, in words."""
@@ -324,19 +333,23 @@ def finish(
     # Another run of the same key may give something else.
     undetermined = any(r.code in UNDETERMINED for r in capture.reasons)
     twin = recorded(key)
-    same = twin is not None and _same(units, twin.units, undetermined=undetermined)
-    if twin is not None and same and _repeats(capture, twin, key):
+    repeated = (
+        twin is not None
+        and same_results(units, twin.units, undetermined=undetermined)
+        and (key == twin.key or same_inputs(twin, capture.reads, facts))
+    )
+    if twin is not None and repeated:
         # Facts about libraries depend on who imports them first in a process: the run that is repeated keeps its own.
         key, facts = twin.key, twin.facts
-        theirs = {_role(u): u for u in twin.units}
-        units = [_as(u, theirs[_role(u)]) for u in units]
+        theirs = {role(u): u for u in twin.units}
+        units = [as_other(u, theirs[role(u)]) for u in units]
         groups = {i: g for i, g in groups.items() if units[i].artifact is None}
         nonce = twin.nonce
     elif twin is not None or undetermined:
-        units = [_with_nonce(u, key, nonce) for u in units]
+        units = [with_nonce(u, key, nonce) for u in units]
     else:
         nonce = ""
-        units = [_with_nonce(u, key, nonce) for u in units] if capture.above else units
+        units = [with_nonce(u, key, nonce) for u in units] if capture.above else units
     manifest = Manifest(
         program=capture.before.reading.program,
         key=key,
@@ -344,6 +357,7 @@ def finish(
         facts=facts,
         units=tuple(units),
         deletes=capture.deletes(),
+        alters=tuple(sorted({lineage for _, lineage in capture.altered})),
         files=files,
         outputs=capture.ran.outputs,
         reasons=capture.reasons,
@@ -354,44 +368,5 @@ def finish(
         source=capture.before.reading.cell.source,
     )
     safe = reloadable(capture.before, capture.seen, units, capture.host)
-    return Captured(manifest, groups, capture.undoable(), capture.ran.outputs, frozenset(capture.replaced), safe)
-
-
-def _repeats(capture: Capture, twin: Manifest, key: str) -> bool:
-    """Tell whether the run depended on nothing that is known to differ from what the other one depended on."""
-    if key == twin.key:
-        return True
-    known = {(f.kind, f.name): f.digest for f in twin.facts}
-    reads = {n: d.version for n, d in twin.reads.items()}
-    return reads == {n: d.version for n, d in capture.reads.items()} and all(
-        known.get((f.kind, f.name), f.digest) == f.digest for f in capture.seen.facts
-    )
-
-
-def _role(unit: Unit) -> tuple[str, ...]:
-    """Return the names of a unit, by which it is the same in two runs; effects are named by the key."""
-    return ("effect:",) if unit.names[0].startswith("effect:") else unit.names
-
-
-def _same(mine: list[Unit], theirs: tuple[Unit, ...], *, undetermined: bool) -> bool:
-    others = {_role(u): u for u in theirs}
-    if {_role(u) for u in mine} != others.keys():
-        return False
-    if undetermined and any(u.content is None and u.kind == "value" for u in mine):
-        return False
-    return all((u.content, u.lineage) == (others[_role(u)].content, others[_role(u)].lineage) for u in mine)
-
-
-def _as(unit: Unit, other: Unit) -> Unit:
-    artifact = unit.artifact or other.artifact
-    return msgspec.structs.replace(unit, names=other.names, version=other.version, artifact=artifact)
-
-
-def _with_nonce(unit: Unit, key: str, nonce: str) -> Unit:
-    if (
-        unit.kind == "module"
-        or unit.lineage == unit.version
-        or (not unit.names[0].startswith("rng:") and unit.kind == "hidden")
-    ):
-        return unit
-    return msgspec.structs.replace(unit, version=provenance.version(key=key, names=unit.names, nonce=nonce))
+    patches, replaced = capture.undoable(), frozenset(capture.replaced)
+    return Captured(manifest, groups, patches, capture.ran.outputs, replaced, capture.altered, safe)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import types
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ from strata_kernel.cells.kind import Reading
 from strata_kernel.domain import provenance
 from strata_kernel.domain.manifest import Unit
 from strata_kernel.domain.state import VARIABLES
+from strata_kernel.engine.altered import can_change
 from strata_kernel.engine.before import Before
 from strata_kernel.engine.effects import lasting
 from strata_kernel.ports import Host, Observed, Values
@@ -25,12 +25,7 @@ def changed_since(reading: Reading, name: str, value: Any, values: Values) -> bo
     used = name in analysis.mutates or any(name in d.evaluates for d in analysis.definitions.values())
     if not used and _only_defines(reading.cell.source):
         return False
-    if isinstance(value, types.FunctionType):
-        kept = [value.__defaults__, *(value.__kwdefaults__ or {}).values(), *vars(value).values()]
-        return bool(value.__closure__) or not all(values.immutable(v) for v in kept)
-    code = (types.FunctionType, staticmethod, classmethod, property)
-    own = [v for n, v in vars(value).items() if not n.startswith("__") and not isinstance(v, code)]
-    return type(value) is not type or not all(values.immutable(v) for v in own)
+    return can_change(value, values)
 
 
 def _only_defines(source: str) -> bool:

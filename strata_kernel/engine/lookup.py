@@ -11,7 +11,7 @@ from strata_kernel.cells.kind import Policy
 from strata_kernel.domain import fingerprints
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import BESIDE, FOLDER, Dependency, Fact, FileOutput, Manifest
-from strata_kernel.domain.state import ABSENT, OBSERVED, Closure, State, in_words
+from strata_kernel.domain.state import ABSENT, OBSERVED, Closure, State, in_words, referring
 from strata_kernel.ports import Blobs, World
 
 #: A generator's state before anything seeded it: entropy, so a draw from it is not determined.
@@ -102,10 +102,11 @@ def _differences(manifest: Manifest, closure: Closure, state: State) -> tuple[li
     stage = "direct"
     reasons: list[Reason] = []
     static = {n for n in manifest.reads if not n.startswith(OBSERVED)}
-    for name in closure.slots.keys() - static:
+    expected = closure.slots.keys() | referring(manifest.alters, state)
+    for name in expected - static:
         reasons.append(Reason("input", f"{in_words(name)} is new among its inputs", name=name))
     for name, wanted in manifest.reads.items():
-        if name not in closure.slots and not name.startswith(OBSERVED):
+        if name not in expected and not name.startswith(OBSERVED):
             reasons.append(Reason("input", f"{in_words(name)} is no longer among its inputs", name=name))
             continue
         verdict = _compare(name, wanted, state)

@@ -16,15 +16,17 @@ from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest, Reach, Unit
 from strata_kernel.domain.state import START, VARIABLES, Slot, State, advance, closure, hidden, in_reach
+from strata_kernel.engine.altered import altered, endangered
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
 from strata_kernel.engine.changes import reloadable
 from strata_kernel.engine.journey import Origin
 from strata_kernel.engine.keeping import Options, without_lost, worth_keeping
 from strata_kernel.engine.lookup import NOT_PUBLISHED
+from strata_kernel.engine.outputs import outputs_of
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
-from strata_kernel.engine.restore import Placement
+from strata_kernel.engine.restore import Placement, changed_in_place
 from strata_kernel.engine.session import Entry, Session, related
 from strata_kernel.errors import CellFailed, Declined, StoreError
 from strata_kernel.ports import Executor, Files, Host, Observed, Ran, Store, Values
@@ -228,9 +230,7 @@ class Pipeline:
     def _serve(self, entry: Entry) -> Restored:
         manifest = entry.manifest
         assert manifest is not None
-        outputs = manifest.outputs
-        if not isinstance(outputs, list):
-            outputs = msgspec.json.decode(bytes(self.store.get(outputs)), type=list[dict[str, Any]])
+        outputs = outputs_of(manifest, self.store)
         # Known before its files come back, so that what they change is no change of the world to it.
         self.session.enter(entry)
         if self.resolver.restore_files(entry.after) & {"file:" + f.path for f in manifest.files}:
@@ -278,7 +278,11 @@ class Pipeline:
             reach = closure(reading.analysis, self.session.with_order(reading, state))
             if reach.always:
                 await self.resolver.show_results(self.session.cells.index(cell))
-            await self.resolver.bring({*reach.slots, *in_reach(reach.slots.values(), state)}, state)
+            # A repeat needs also what changes with the definitions that it will change.
+            wanted = {*reach.slots, *in_reach(reach.slots.values(), state), *(twin.reads if twin else ())}
+            await self.resolver.bring(wanted, state)
+            if not wanted.issuperset(beside := endangered(reach.slots.values(), state, self.values)):
+                await self.resolver.bring(wanted | beside, state)
             if reading.analysis.mutates or reach.opaque:
                 self.publisher.wait([s.version for s in reach.slots.values() if s])
             before = note(reading, reach, state, self.placement)
@@ -305,7 +309,8 @@ class Pipeline:
     def _failed(self, before: Before, ran: Ran, seen: Observed) -> Failed:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
         assert ran.error is not None
-        doubtful = self.placement.settle_names(before.state, seen.hidden)
+        changed = altered(before.definitions, self.values)
+        doubtful = self.placement.settle_names(before.state, seen.hidden, changed)
         gone = before.present - set(self.host.names())
         live = {n: s for n, s in before.state.items() if n not in gone and n not in doubtful}
         for name in doubtful:
@@ -379,6 +384,7 @@ class Pipeline:
                     placement.names[name] = unit.version
             if unit.kind in ("value", "definition") and (index in captured.groups or unit.kind == "definition"):
                 placement.contents[unit.version, unit.names] = unit.content
+        changed_in_place(placement, captured.altered)
         placement.retire(captured.replaced, [u.version for u in manifest.units])
 
 

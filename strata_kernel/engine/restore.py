@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from strata_kernel.domain.manifest import Artifact, Unit
-from strata_kernel.domain.state import LAST_RESULT, RESTORABLE, SUBMODULE, VARIABLES, Slot, State, hidden
+from strata_kernel.domain.state import LAST_RESULT, RESTORABLE, SUBMODULE, VARIABLES, Slot, State, hidden, referring
 from strata_kernel.errors import CodecError, StoreError
 from strata_kernel.ports import Blobs, Host, Patch, Values
 
@@ -215,9 +215,11 @@ class Placement:
         self._doubted = version
         return standing
 
-    def settle_names(self, state: State, changed: Iterable[str]) -> set[str]:
+    def settle_names(self, state: State, changed: Iterable[str], altered: Set[tuple[str, str]]) -> set[str]:
         """After a run that is not recorded, which changed these units: return the names at no version of the state."""
         here = set(self.host.names())
+        changed_in_place(self, altered)
+        self.names.update(dict.fromkeys(referring((x for _, x in altered), state) & self.names.keys(), self._doubted))
         self.names = {n: v for n, v in self.names.items() if n in here}
         for name in here - self.names.keys():
             self.names[name] = self._doubted
@@ -258,6 +260,15 @@ class Placement:
             groups = self.values.group({n: self.host.namespace[n] for n in names})
             self.contents[at] = groups[0].content if len(groups) == 1 else None
         return self.contents[at]
+
+
+def changed_in_place(placement: Placement, altered: Iterable[tuple[str, str]]) -> None:
+    """Note that a run has changed definitions where they stand, and with them what refers to them."""
+    changed = set(altered)
+    for definition in changed:
+        placement.values.alter(*definition)
+    for version in [v for v, (refers, own) in placement._refers.items() if own in changed or changed & refers]:
+        placement.shelf.pop(version, None)
 
 
 def start_over(placement: Placement, keep: Set[str] = frozenset()) -> None:

@@ -364,7 +364,7 @@ def same(one: State, other: State) -> bool:
 def _reaches(entry: Entry, changed: set[str]) -> bool:
     assert entry.closure is not None
     assert entry.manifest is not None
-    if entry.closure.opaque or entry.reading.directives.after:
+    if entry.closure.opaque or entry.reading.directives.after or entry.manifest.alters:
         return True
     known = entry.closure.slots.keys() | entry.manifest.reads.keys()
     if not known.isdisjoint(changed) or any(n.startswith((*AMBIENT, "file:", SUBMODULE)) for n in changed):

@@ -1,0 +1,74 @@
+"""Definitions that a run changes where they stand, by a store or by a call: what refers to them changes with them."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Mapping
+
+from strata_kernel.domain import provenance
+from strata_kernel.domain.manifest import Unit
+from strata_kernel.domain.state import Slot, State, referring
+from strata_kernel.ports import Values
+
+#: A definition by name and lineage.
+Definition = tuple[str, str]
+#: Live definitions and the digests of what can change about them.
+Noted = dict[Definition, tuple[object, str | None]]
+
+
+def noted(
+    slots: Iterable[Slot | None], known: Mapping[tuple[str, ...], tuple[str, str | None]], values: Values
+) -> Noted:
+    """Return the live definitions that these units are or refer to; `known` has digests of some, by names."""
+    found: Noted = {}
+    for definition in {d for slot in slots if slot is not None for d in _definitions(slot.unit)}:
+        live = values.live(*definition)
+        if live is not None:
+            standing = known.get(definition[:1])
+            found[definition] = live, standing[1] if standing is not None else _content(live, values)
+    return found
+
+
+def can_change(value: object, values: Values) -> bool:
+    """Tell whether calling a function or class may change it: by a default, a closure, or an attribute of its own."""
+    if isinstance(value, types.FunctionType):
+        kept = [value.__defaults__, *(value.__kwdefaults__ or {}).values(), *vars(value).values()]
+        return bool(value.__closure__) or not all(values.immutable(v) for v in kept)
+    code = (types.FunctionType, staticmethod, classmethod, property)
+    own = [v for n, v in vars(value).items() if not n.startswith("__") and not isinstance(v, code)]
+    return type(value) is not type or not all(values.immutable(v) for v in own)
+
+
+def endangered(slots: Iterable[Slot | None], state: State, values: Values) -> frozenset[str]:
+    """Return the variables that change with live definitions in reach, should a call change one of these."""
+    reached = {d for slot in slots if slot is not None for d in _definitions(slot.unit)}
+    live = {d: values.live(*d) for d in reached}
+    changeable = {d for d, value in live.items() if value is not None and can_change(value, values)}
+    return referring((lineage for _, lineage in changeable), state)
+
+
+def altered(before: Noted, values: Values) -> frozenset[Definition]:
+    """Return the definitions that no longer are as they were noted."""
+    return frozenset(d for d, (live, content) in before.items() if _content(live, values) != content)
+
+
+def out_of_reach(altering: Iterable[Definition], key: str, state: State, live: Iterable[str]) -> list[Unit]:
+    """Return the units that change with definitions though they were not in the process: a repeat has to bring them."""
+    names = referring((lineage for _, lineage in altering), state) - set(live)
+    slots = {state[n].version: state[n].unit for n in names}
+    found = []
+    for version, unit in slots.items():
+        mine = tuple(n for n in unit.names if n in names and state[n].version == version)
+        new = provenance.version(key=key, names=mine)
+        found.append(Unit(mine, new, "value", reach=unit.reach, lineage=unit.lineage, summary=unit.summary))
+    return found
+
+
+def _definitions(unit: Unit) -> Iterable[Definition]:
+    yield from unit.reach.definitions
+    if unit.lineage is not None:
+        yield from ((name, unit.lineage) for name in unit.names)
+
+
+def _content(live: object, values: Values) -> str | None:
+    return values.group({"": live})[0].content
