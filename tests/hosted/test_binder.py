@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.hosted.lab import lab
 
 ROOT = Path(__file__).parents[2]
 DEMO = "examples/wine_frames.ipynb"
@@ -87,27 +87,13 @@ class Stay(urllib.request.HTTPRedirectHandler):
 @pytest.mark.timeout(900)
 def test_lab_opens_the_demo(binder: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     home, environ = binder
-    log = tmp_path / "log"
-    command = ["jupyter", "lab", "--no-browser", "--allow-root", "--port=0", "--IdentityProvider.token="]
-    with log.open("wb") as sink:
-        server = subprocess.Popen(
-            command, cwd=home, env=environ, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while not (match := re.search(r"http://(?:localhost|127\.0\.0\.1):\d+/", log.read_text())):
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
+    with lab(home, environ, tmp_path / "log") as address:
         with pytest.raises(urllib.error.HTTPError) as found:
-            urllib.request.build_opener(Stay).open(match[0], timeout=60)
+            urllib.request.build_opener(Stay).open(address, timeout=60)
         assert found.value.code == 302
         assert found.value.headers["Location"].partition("?")[0].endswith(f"/lab/tree/{DEMO}")
-        cells = json.load(urllib.request.urlopen(f"{match[0]}strata/notebook?path={DEMO}", timeout=60))["cells"]
+        cells = json.load(urllib.request.urlopen(f"{address}strata/notebook?path={DEMO}", timeout=60))["cells"]
         assert {cell["state"] for cell in cells} == {"servable"}
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 def test_binder_takes_the_oldest_python_that_we_support() -> None:

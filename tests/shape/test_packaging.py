@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import subprocess
 import sys
-import time
 import urllib.request
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.hosted.lab import lab
 
 PREFIX = Path(sys.prefix)
 LAB_EXTENSION = PREFIX / "share" / "jupyter" / "labextensions" / "strata-labextension"
@@ -44,38 +43,18 @@ def test_lab_extension() -> None:
         assert json.loads((folder / "install.json").read_text())["packageName"] == "strata-jupyter"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 def test_lab_serves_the_extension(tmp_path: Path) -> None:
     home = {f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        "--no-browser",
-        "--allow-root",
-        "--port=0",
-        "--IdentityProvider.token=",
-    ]
-    command += ["--LabApp.news_url=", f"--notebook-dir={tmp_path}"]
     log = tmp_path / "log"
-    with log.open("wb") as sink:
-        server = subprocess.Popen(
-            command, env={**os.environ, **home}, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
-        )
-    try:
-        deadline = time.monotonic() + 90
-        while not (match := re.search(r"http://(?:localhost|127\.0\.0\.1):\d+/", log.read_text())):
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        page = urllib.request.urlopen(match[0] + "lab", timeout=30).read().decode()
+    # The Python that runs this test comes first.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with lab(tmp_path, {**os.environ, **home, "PATH": path}, log) as address:
+        page = urllib.request.urlopen(address + "lab", timeout=60).read().decode()
         assert '"strata-labextension"' in page
-        entry = match[0] + "lab/extensions/strata-labextension/" + loaded_by_lab(LAB_EXTENSION)
-        assert b"strata-labextension" in urllib.request.urlopen(entry, timeout=30).read()
+        entry = address + "lab/extensions/strata-labextension/" + loaded_by_lab(LAB_EXTENSION)
+        assert b"strata-labextension" in urllib.request.urlopen(entry, timeout=60).read()
         assert "strata_labextension | extension was successfully loaded" in log.read_text()
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 def test_server_extension() -> None:
