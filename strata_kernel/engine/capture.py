@@ -20,7 +20,7 @@ from strata_kernel.engine.before import Before
 from strata_kernel.engine.changes import changed_since, left_behind, outdated, reloadable
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
-from strata_kernel.engine.restore import Source
+from strata_kernel.engine.restore import Source, of_state
 from strata_kernel.engine.twins import as_other, role, same_inputs, same_results, with_nonce
 from strata_kernel.ports import Group, Host, Observed, Patch, Ran, Values
 
@@ -260,11 +260,11 @@ class Capture:
 
     def _hidden_units(self) -> None:
         for name, state in sorted(self.seen.hidden.items()):
-            content = digest(name, state)
-            drawn = name.startswith("rng:")
-            version = provenance.version(key=self.key, names=[name]) if drawn else content
-            artifact = Artifact("state", inline=state) if state is not None else None
-            self.units.append(Unit((name,), version, "hidden", content, artifact))
+            unit = of_state(name, state)
+            if name.startswith("rng:"):
+                version = provenance.version(key=self.key, names=[name])
+                unit = msgspec.structs.replace(unit, version=version)
+            self.units.append(unit)
         if self.effects():
             # Named by the key: the cell's own earlier versions are other effects.
             name = "effect:" + self.key[:16]

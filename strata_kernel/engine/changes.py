@@ -10,10 +10,11 @@ import msgspec
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain import provenance
 from strata_kernel.domain.manifest import Unit
-from strata_kernel.domain.state import VARIABLES
+from strata_kernel.domain.state import ABSENT, VARIABLES, Slot
 from strata_kernel.engine.altered import can_change
 from strata_kernel.engine.before import Before
 from strata_kernel.engine.effects import lasting
+from strata_kernel.engine.restore import Placement, of_state
 from strata_kernel.ports import Host, Observed, Values
 
 
@@ -53,6 +54,22 @@ def reloadable(before: Before, seen: Observed, units: list[Unit], host: Host) ->
         found = True
     effects = [(r.name or "").startswith(VARIABLES) for r in seen.reasons if r.code == "effect"]
     return (found or bool(effects)) and all(effects)
+
+
+def keep_modules(live: dict[str, Slot], seen: Observed, placement: Placement, by: str) -> None:
+    """Put the variables of the user's modules into the state that a failed run leaves, as they stand after it."""
+    unknown = {r.name for r in seen.reasons if r.code == "effect"}
+    for name in [n for n in {*placement.hidden, *seen.hidden} if n.startswith(VARIABLES)]:
+        if name in unknown:
+            live[name] = Slot(Unit((name,), placement.hidden.get(name, ABSENT), "hidden"), by)
+            continue
+        if name in seen.hidden:
+            live[name] = Slot(of_state(name, seen.hidden[name]), by)
+        if name in live and live[name].unit.artifact is not None:
+            placement.hidden[name] = live[name].version
+        else:
+            live.pop(name, None)
+            placement.hidden.pop(name, None)
 
 
 def left_behind(before: Before, host: Host, key: str, written: set[str]) -> list[Unit]:

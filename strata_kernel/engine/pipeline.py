@@ -15,11 +15,11 @@ import msgspec
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest, Reach, Unit
-from strata_kernel.domain.state import START, VARIABLES, Slot, State, advance, closure, hidden, in_reach
+from strata_kernel.domain.state import START, Slot, State, advance, closure, hidden, in_reach
 from strata_kernel.engine.altered import altered, endangered
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
-from strata_kernel.engine.changes import reloadable
+from strata_kernel.engine.changes import keep_modules, reloadable
 from strata_kernel.engine.journey import Origin
 from strata_kernel.engine.keeping import Options, without_lost, worth_keeping
 from strata_kernel.engine.lookup import NOT_PUBLISHED
@@ -316,8 +316,7 @@ class Pipeline:
         for name in doubtful:
             unit = Unit((name,), self.placement.names[name], reach=Reach(opaque=True))
             live[name] = Slot(unit, before.reading.cell.id)
-        for name in [n for n in self.placement.hidden if n.startswith(VARIABLES)]:
-            live[name] = Slot(Unit((name,), self.placement.hidden[name], "hidden"), before.reading.cell.id)
+        keep_modules(live, seen, self.placement, before.reading.cell.id)
         self.position = live
         if reloadable(before, seen, [], self.host):
             # What it did to the user's modules before it failed is undone with them, once another cell runs.

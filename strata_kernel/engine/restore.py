@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Unit
 from strata_kernel.domain.state import LAST_RESULT, RESTORABLE, SUBMODULE, VARIABLES, Slot, State, hidden, referring
 from strata_kernel.errors import CodecError, StoreError
@@ -260,6 +261,13 @@ class Placement:
             groups = self.values.group({n: self.host.namespace[n] for n in names})
             self.contents[at] = groups[0].content if len(groups) == 1 else None
         return self.contents[at]
+
+
+def of_state(name: str, state: bytes | None) -> Unit:
+    """Return the unit of a hidden state of the process, None being that of its start; what it holds is its version."""
+    content = digest(name, state)
+    artifact = Artifact("state", inline=state) if state is not None else None
+    return Unit((name,), content, "hidden", content, artifact)
 
 
 def changed_in_place(placement: Placement, altered: Iterable[tuple[str, str]]) -> None:

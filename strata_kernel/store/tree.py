@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from strata_kernel.errors import StoreError
 from strata_kernel.store.layout import TMP
+
+#: Seconds between the attempts to write into a store that somebody is emptying.
+PAUSES = (0.0, 0.01, 0.05)
 
 
 def refused(action: str, path: str | Path, error: OSError) -> StoreError:
@@ -59,11 +63,12 @@ class Tree:
     def write(self, relative: str, content: bytes) -> None:
         """Write a small file whole, replacing the one that is there; raise StoreError."""
         try:
-            try:
-                self._write(relative, content)
-            except FileNotFoundError:
-                # The store was emptied between the temporary file and its name: everything is made once more.
-                self._write(relative, content)
+            for pause in PAUSES:
+                # Where the store was emptied between the temporary file and its name, everything is made once more.
+                with suppress(FileNotFoundError):
+                    return self._write(relative, content)
+                time.sleep(pause)
+            self._write(relative, content)
         except OSError as error:
             raise refused("write", self.path(relative), error) from error
 

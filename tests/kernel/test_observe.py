@@ -232,6 +232,11 @@ def test_tolerant_folders_depend_on_nothing(run: Run, tmp_path: Path) -> None:
     assert names(seen.absent, tmp_path) == ["w"]
 
 
+def test_what_is_in_a_tolerant_folder_counts(run: Run, tmp_path: Path) -> None:
+    seen = run("import os; os.makedirs('x', exist_ok=True); os.path.exists('x/f'); os.listdir('x')")
+    assert names(seen.absent, tmp_path) == ["x", "x/f"]
+
+
 def test_changes_from_outside_during_the_run(run: Run, tmp_path: Path, namespace: dict[str, Any]) -> None:
     path = tmp_path / "a"
     path.write_text("x")

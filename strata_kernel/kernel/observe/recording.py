@@ -38,6 +38,8 @@ class Recording:
         self.fresh: set[str] = set()
         self.deleted: set[str] = set()
         self.made: set[str] = set()
+        #: Those of them that the program would have taken as they were.
+        self.granted: set[str] = set()
         self.removed: set[str] = set()
         self.changed: set[str] = set()
         self.modules: set[str] = set()
@@ -91,7 +93,7 @@ class Recording:
 
     def lack(self, path: str) -> None:
         """Note that the path was looked for in vain."""
-        if not self.is_ours(path) and not self._in_made(path):
+        if not self.is_ours(path) and _above(path, self.made - self.granted) is None:
             self.absent.add(path)
 
     def look(self, path: str, stat: os.stat_result | None = None, exact: bool = False) -> None:
@@ -116,7 +118,10 @@ class Recording:
 
     def names(self, path: str) -> None:
         """Note that the names in a directory were read."""
-        if path in self.dirs or path in self.made or self._in_made(path):
+        if path in self.dirs or (made := _above(path, self.made)) is not None:
+            if path not in self.dirs and made in self.granted:
+                # Another time the folder may be there, with something in it.
+                self.absent.add(made)
             return
         fact = self.files.observe_dir(path)
         if fact is not None:
@@ -127,9 +132,6 @@ class Recording:
     def is_passing(self, path: str) -> bool:
         """Tell whether no other run can find the file, now gone, at its place: of a random name or in such a folder."""
         return any(path == fresh or path.startswith(fresh + os.sep) for fresh in self.fresh)
-
-    def _in_made(self, path: str) -> bool:
-        return bool(self.made) and any(path.startswith(folder + os.sep) for folder in self.made)
 
     def freeze(self, path: str) -> None:
         """Take the digest of a file that was read, before it changes."""
@@ -202,8 +204,11 @@ class Recording:
             if not tolerant:
                 self.look(path)
             return
-        if not tolerant and path not in self.removed:
-            self.lack(path)
+        if path not in self.removed:
+            if tolerant and path not in self.fresh:
+                self.granted.add(path)
+            elif not tolerant:
+                self.lack(path)
         self.removed.discard(path)
         self.made.add(path)
 
@@ -221,3 +226,9 @@ class Recording:
         """Note that a variable was read."""
         if name not in self.env and name not in self.env_written:
             self.env[name] = observe_env(name, value)
+
+
+def _above(path: str, folders: set[str]) -> str | None:
+    """Return which of the folders is the path or has it below it, the innermost."""
+    found = [folder for folder in folders if path == folder or path.startswith(folder + os.sep)]
+    return max(found, key=len, default=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import io
 import pickle
+import sys
 from collections.abc import Callable, Iterator
 from operator import is_
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -110,7 +111,13 @@ class Variables:
     def _noted(self, name: str, holder: Any) -> list[tuple[str, Any]]:
         found = dict(vars(holder))
         self._holders.append((holder, list(found), list(found.values())))
-        return [(n, v) for n, v in found.items() if not (n.startswith("__") and n.endswith("__"))]
+        return [
+            (n, v)
+            for n, v in found.items()
+            # A submodule is put there by its import: a cell changes nothing by it.
+            if not (n.startswith("__") and n.endswith("__"))
+            and sys.modules.get(f"{self._module.__name__}.{n}") is not v
+        ]
 
     def _list(self) -> None:
         self._fixed, self._open = {}, {}
