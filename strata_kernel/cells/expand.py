@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Mapping
 import msgspec
 
 from strata_kernel.cells.kind import Loop, Path, Reading, Spread, Taken
-from strata_kernel.cells.spread import GATHERED, failing, lane_part, step, taking
+from strata_kernel.cells.spread import GATHERED, ending, failing, lane_part, step, taking
 from strata_kernel.domain import provenance
 from strata_kernel.domain.manifest import Manifest
 from strata_kernel.domain.state import LANES, VERDICT, Slot, State, advance, hidden, with_definitions
@@ -89,7 +89,7 @@ def _lanes(whole: Reading, spread: Spread) -> Unfolding:
             text = f"variant {path.name!r} failed: {fault.name}: {fault.text}"
             source = failing(path, spread.names, text, first=first)
             yield action(step(whole, source), place, path, (), (GATHERED,))
-    yield Action(step(whole, spread.source), (GATHERED,), total, total, "the last of")
+    yield Action(step(whole, ending(spread, faults)), (GATHERED,), total, total, "the last of")
 
 
 def verdict(manifest: Manifest) -> bool:

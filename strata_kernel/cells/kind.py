@@ -74,18 +74,22 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class Path(msgspec.Struct, frozen=True):
-    """One lane of a cell: its name, what is taken there before, and the names bound on it, some of them `unsure`."""
+    """One lane of a cell: its name, what is taken there before, and the names bound on it, some of them `unsure`.
+
+    `imports` are the statements by which modules come to all cells below.
+    """
 
     name: str
     taken: tuple[Taken, ...]
     names: frozenset[str]
     unsure: frozenset[str]
+    imports: tuple[str, ...] = ()
 
 
 class Spread(msgspec.Struct, frozen=True):
     """A cell whose results stand by lane: `body` is read as the run on one of them, None where others have run.
 
-    `source` are the statements that bind the `names` in the end; `after` are cells whose runs it follows from.
+    `source` are statements that bind the `names` in the end; `after` are cells whose runs it follows from.
     """
 
     paths: tuple[Path, ...]

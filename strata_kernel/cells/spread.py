@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 import msgspec
 
@@ -38,7 +38,8 @@ def _gathered(cell: Gather, read: Read, identity: Identity) -> Reading:
     for lane, member in zip(cell.lanes, members, strict=True):
         # What only others bind is on this lane what it was above.
         unsure = _unsure(member.analysis) | (bound - _bound([member.analysis]))
-        paths.append(Path(lane.name, (Taken(member.cell.id, names=bound),), bound, unsure))
+        taken = (Taken(member.cell.id, names=bound),)
+        paths.append(Path(lane.name, taken, bound, unsure, _imports(member.analysis)))
     plan = _plan(tuple(paths), None, analyses, tuple(m.cell.id for m in members))
     return Reading(
         cell=cell,
@@ -55,7 +56,8 @@ def _fanned(cell: Spread, body: Reading, identity: Identity) -> Reading:
     if body.analysis.error is not None or body.loop is not None:
         return body
     bound, unsure = _bound([body.analysis]), _unsure(body.analysis)
-    paths = tuple(Path(lane.name, _sources(lane), bound, unsure) for lane in cell.lanes)
+    imports = _imports(body.analysis)
+    paths = tuple(Path(lane.name, _sources(lane), bound, unsure, imports) for lane in cell.lanes)
     plan = _plan(paths, msgspec.structs.replace(body, portable=False), [body.analysis])
     return msgspec.structs.replace(
         body,
@@ -81,9 +83,17 @@ def _unsure(analysis: Analysis) -> frozenset[str]:
 def _plan(paths: tuple[Path, ...], body: Reading | None, analyses: list[Analysis], after: tuple[str, ...] = ()) -> Plan:
     names = sorted(_bound(analyses))
     lines = [f"{n} = {{k: v[{n!r}] for k, v in {GATHERED}.items() if {n!r} in v}}" for n in names]
-    lines += [_statement(found) for found in {i.name: i for a in analyses for i in a.imports.values()}.values()]
-    lines.append(f"del {GATHERED}")
     return Plan(paths, body, "\n".join(lines), frozenset(names), after)
+
+
+def _imports(analysis: Analysis) -> tuple[str, ...]:
+    return tuple(_statement(found) for found in analysis.imports.values())
+
+
+def ending(plan: Plan, failed: Container[str] = ()) -> str:
+    """Return the statements that bind in the end what stands on the lanes, and what those import that did not fail."""
+    imports = dict.fromkeys(line for path in plan.paths if path.name not in failed for line in path.imports)
+    return "\n".join([plan.source, *imports, f"del {GATHERED}"])
 
 
 def _statement(found: Import) -> str:
@@ -127,7 +137,7 @@ def step(whole: Reading, source: str) -> Reading:
 def _analysis(plan: Plan, analyses: list[Analysis]) -> Analysis:
     imports = {i.name: i for a in analyses for i in a.imports.values()}
     return Analysis(
-        code=digest("gather", plan.source, [taking(p, first=False) for p in plan.paths]),
+        code=digest("gather", ending(plan), [taking(p, first=False) for p in plan.paths]),
         stores=plan.names | imports.keys(),
         imports=imports,
         modules=frozenset(m for a in analyses for m in a.modules if imports),
@@ -137,7 +147,7 @@ def _analysis(plan: Plan, analyses: list[Analysis]) -> Analysis:
 
 def _program(plan: Plan, identity: Identity) -> str:
     return provenance.program(
-        code=digest("spread", plan.source, [taking(p, first=False) for p in plan.paths]),
+        code=digest("spread", ending(plan), [taking(p, first=False) for p in plan.paths]),
         directives={p.name: repr([(t.cell, t.part, t.instead) for t in p.taken]) for p in plan.paths},
         python=identity.python,
         worker="",

@@ -71,6 +71,8 @@ def take(session: Session, action: Action, course: Course) -> dict[str, Slot | N
         if after is None and entry is not None:
             if entry.error is not None:
                 return Fault(*entry.error)
+            if (fault := entry.faults.get(wanted.part)) is not None:
+                return fault
             after = _left(session, entry, wanted.part)
         if after is None:
             return Fault("", f"cell {wanted.cell} has not made it")

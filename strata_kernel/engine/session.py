@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from strata_kernel.cells.expand import Fault
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain import provenance
 from strata_kernel.domain.cell import Cell, Reason
@@ -53,6 +54,8 @@ class Entry(msgspec.Struct):
     excused: dict[tuple[str, str], str] = {}
     #: The turn in which the run's facts were last found to hold.
     turn: int = 0
+    #: How it failed on lanes, by lane.
+    faults: dict[str, Fault] = {}
     #: The versions of what it follows without reading it, by hidden unit.
     ahead: dict[str, tuple[str, str]] = {}
 

@@ -54,7 +54,8 @@ class _Run:
         self.manifests: list[Manifest] = []
         #: Those of them that leave what they wrote to the cells below.
         self.leaving: list[Manifest] = []
-        self.faults: list[Reason] = []
+        self.faults: dict[str, Fault] = {}
+        self.reasons: list[Reason] = []
         self.outputs: Outputs = []
         #: How many of the outputs the client has seen.
         self.replayed = 0
@@ -95,8 +96,9 @@ class _Run:
             if not action.apart or found.error[0] in STOPPED:
                 return found
             text = f"{action.what} {action.place} of {action.total} failed: {': '.join(found.error[:2])}"
-            self.faults.append(Reason("error", text))
-            return Fault(*found.error[:2])
+            self.reasons.append(Reason("error", text))
+            fault = self.faults[action.reading.part] = Fault(*found.error[:2])
+            return fault
         self.manifests.append(found)
         if not action.apart:
             self.leaving.append(found)
@@ -149,7 +151,7 @@ class _Run:
             text = "its passes leave what one record cannot hold"
             manifest = msgspec.structs.replace(manifest, reasons=(*manifest.reasons, Reason("unobserved", text)))
         entry = Entry(self.reading, self.state, manifest, now, manifest.reasons, closure=reach)
-        entry.turn = self.session.turn
+        entry.turn, entry.faults = self.session.turn, self.faults
         self.session.enter(entry)
         if manifest.files:
             self.session.settle(f.path for f in manifest.files)
@@ -183,9 +185,10 @@ class _Run:
             facts=facts,
             units=self._units(now),
             deletes=tuple(sorted(n for n in self.state if not hidden(n) and n not in now)),
+            alters=tuple(sorted({lineage for m in self.leaving for lineage in m.alters})),
             files=tuple(files.values()),
             outputs=_joined(self.outputs),
-            reasons=(*reasons, *self.faults),
+            reasons=(*reasons, *self.reasons),
             effects=tuple(dict.fromkeys(e for m in self.manifests for e in m.effects)),
             nonce=digest("nonces", nonces) if nonces else "",
             result=last.result,

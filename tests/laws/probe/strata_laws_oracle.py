@@ -4,6 +4,7 @@ One JSON request a line on stdin, one JSON answer a line on stdout.
 """
 
 import contextlib
+import functools
 import gc
 import hashlib
 import io
@@ -134,6 +135,34 @@ def generators():
     return [hashlib.sha1(repr(state).encode()).hexdigest() for state in states]
 
 
+def moved(fresh):
+    return [now if now != then else "" for now, then in zip(generators(), fresh, strict=True)]
+
+
+def noted(fresh):
+    """Return a list that will have the states of the generators before each seeding: an earlier draw leaves no other trace."""
+    states = []
+    for module, name in (
+        ("random", "seed"),
+        ("random", "setstate"),
+        ("numpy.random", "seed"),
+        ("numpy.random", "set_state"),
+    ):
+        setattr(
+            sys.modules[module], name, before(getattr(sys.modules[module], name), lambda: states.append(moved(fresh)))
+        )
+    return states
+
+
+def before(call, note):
+    @functools.wraps(call)
+    def noting(*args, **kwargs):
+        note()
+        return call(*args, **kwargs)
+
+    return noting
+
+
 def play(shell, request, world):
     """Run the cells in this (forked) process."""
     os.chdir(world)
@@ -145,6 +174,7 @@ def play(shell, request, world):
     sys.modules["numpy"].random.seed()
     outputs, error, before = [], None, None
     fresh, drawn = generators(), []
+    seeded = noted(fresh)
     player = strata_laws_kinds.Player(shell, request["cells"], request["variants"])
     last = request["upto"]
     for i in range(last + 1):
@@ -155,7 +185,7 @@ def play(shell, request, world):
         raised = player.run(i)
         outputs.append(list(EVENTS))
         # Two processes that drew from entropy may by chance draw the same: their generators tell them apart.
-        drawn.append([now if now != then else "" for now, then in zip(generators(), fresh, strict=True)])
+        drawn.append([*moved(fresh), *seeded])
         if raised is not None:
             error = [i, type(raised).__name__]
             break
