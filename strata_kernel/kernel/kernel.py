@@ -16,6 +16,7 @@ from strata_kernel.kernel import reply as replies
 from strata_kernel.kernel.bridge import Bridge
 from strata_kernel.kernel.interrupt import NAMES, Interrupts
 from strata_kernel.kernel.looking import LookingKernel
+from strata_kernel.kernel.streams import Together
 
 #: A cell that names a worker other than this process, told without the parts that may be at fault.
 _AWAY = re.compile(r"^#\s*@worker\s+(?!local\s*$)\S", re.MULTILINE)
@@ -33,6 +34,8 @@ class StrataKernel(LookingKernel):
     banner = f"Strata {__version__}: cells that have nothing new to say are served"
 
     def __init__(self, **kwargs: Any) -> None:
+        if (thread := kwargs.get("iopub_thread")) is not None:
+            kwargs["iopub_socket"] = Together(thread)
         super().__init__(**kwargs)
         self.plain_reply: dict[str, Any] = {}
         self._decision: dict[str, Any] | None = None
@@ -69,12 +72,24 @@ class StrataKernel(LookingKernel):
         finally:
             self.bridge.engaged = False
 
+    def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
+        """Say busy or idle; what is said before code runs goes out with it, and else after the reply."""
+        mine = threading.current_thread() is threading.main_thread()
+        asked = (self.get_parent(channel) or {}).get("header", {}).get("msg_type")
+        if mine and status == "busy" and asked == "execute_request":
+            self.iopub_socket.hold()
+        super()._publish_status(status, channel, parent)
+        if mine and status == "idle":
+            self.iopub_socket.release()
+
     def wake(self) -> None:
         """Let the event loop look at what was left for it; may be called in any thread."""
         self.io_loop.asyncio_loop.call_soon_threadsafe(lambda: None)
 
     async def execute_plainly(self, code: str, **request: Any) -> dict[str, Any]:
         """Run code as ipykernel does."""
+        if threading.current_thread() is threading.main_thread():
+            self.iopub_socket.release()
         reply: dict[str, Any] = await super().do_execute(code, **request)
         return reply
 

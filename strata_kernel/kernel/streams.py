@@ -1,10 +1,13 @@
-"""The standard streams of the kernel, flushed only when something was written to them."""
+"""What the kernel sends to everyone: streams that are flushed only when written to, messages that go out together."""
 
 from __future__ import annotations
 
 import sys
+import threading
+from functools import partial
+from typing import Any
 
-from ipykernel.iostream import OutStream
+from ipykernel.iostream import IOPubThread, OutStream
 
 
 def lighten() -> None:
@@ -43,3 +46,39 @@ def flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
+
+
+class Together:
+    """The IOPub socket, on which what the main thread sends at one moment can go out in one step.
+
+    Each message by itself wakes the thread that sends, which then holds the interpreter while the request waits.
+    """
+
+    def __init__(self, thread: IOPubThread) -> None:
+        self._thread = thread
+        self._held: list[tuple[Any, dict[str, Any]]] | None = None
+
+    def hold(self) -> None:
+        """Keep what the main thread sends until `release`."""
+        self._held = []
+
+    def release(self) -> None:
+        """Send what was kept, in its order and before all that follows."""
+        held, self._held = self._held, None
+        if held:
+            self._thread.schedule(partial(self._send, held))
+
+    def send_multipart(self, parts: Any, **options: Any) -> None:
+        """Send the parts of a message, now or with others."""
+        if self._held is None or threading.current_thread() is not threading.main_thread():
+            self._thread.send_multipart(parts, **options)
+        else:
+            self._held.append((parts, options))
+
+    def send(self, part: Any, **options: Any) -> None:
+        """Send a message of one part."""
+        self.send_multipart([part], **options)
+
+    def _send(self, messages: list[tuple[Any, dict[str, Any]]]) -> None:
+        for parts, options in messages:
+            self._thread.socket.send_multipart(parts, **options)
