@@ -38,6 +38,7 @@ class Resolver:
         #: The cells that are being run, outermost first.
         self.running: list[str] = []
         self._loaded: set[str] = set()
+        self._replaying = False
 
     async def bring(self, names: set[str], state: State) -> None:
         """Bring names and all hidden units to their versions in the state, and take away what it has not."""
@@ -54,7 +55,7 @@ class Resolver:
                 continue
             await self._recompute(pending, state)
         else:
-            raise StoreError(f"cannot bring back {', '.join(sorted(pending))}")
+            await self._replay(pending, state)
         self.placement.clear_to(state)
 
     def _apart_from_modules(self) -> set[str]:
@@ -131,6 +132,27 @@ class Resolver:
             new = await self.rerun(place, old.before, old.manifest)
             if any(n not in new.after or new.after[n].version != state[n].version for n in mine):
                 raise Drifted(old.reading.cell.id)
+
+    async def _replay(self, pending: set[str], state: State) -> None:
+        """Run all cells again in their order: what each brings back by itself can cost what another has brought."""
+        if self._replaying:
+            raise StoreError(f"cannot bring back {', '.join(sorted(pending))}")
+        writers = {slot.by for slot in state.values()}
+        last = max((place for place, cell in enumerate(self.session.cells) if cell.id in writers), default=-1)
+        self._replaying = True
+        try:
+            for place, cell in enumerate(self.session.cells[: last + 1]):
+                entry = self.session.entries.get(cell.id)
+                if entry is None or entry.manifest is None or cell.id in self.running:
+                    continue
+                after = (await self.rerun(place, entry.before, entry.manifest)).after
+                mine = [n for n, slot in state.items() if slot.by == cell.id]
+                if any(n not in after or after[n].version != state[n].version for n in mine):
+                    raise Drifted(cell.id)
+            if lost := [n for n in self._pending(pending, pending, state) if not self._stands(n, state)]:
+                raise StoreError(f"cannot bring back {', '.join(sorted(lost))}")
+        finally:
+            self._replaying = False
 
     def _stands(self, name: str, state: State) -> bool:
         if name.startswith("file:"):
