@@ -14,7 +14,6 @@ from strata_kernel.world.files import YOUNG_NS
 from strata_kernel.world.places import site_folders
 
 _INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+?)(?:-py[\d.]+(?:-.+)?)?\.(?:dist|egg)-info\Z")
-_TOP = re.compile(rb"^\"?([^/,\"\s]+)(/[^,\n]*)?", re.MULTILINE)
 _SUFFIX = re.compile(r"\.(?:py|pyc|[^.]*\.so|so|pyd|[^.]*\.pyd)\Z")
 _REQUIRES = re.compile(
     r"^Requires-Dist:\s*([A-Za-z0-9._-]+)\s*(?:\[([^\]]*)\])?\s*([^;\n]*)(?:;\s*(.*))?$", re.MULTILINE
@@ -84,11 +83,10 @@ class Distributions:
     def distributions_of(self, modules: Iterable[str]) -> dict[str, str]:
         """Return name and version of the distributions that provide these modules, and of what they require."""
         installed = self._current()
-        providers = self._providers(installed)
-        pending: list[tuple[str, frozenset[str]]] = []
-        for module in modules:
-            names = providers.get(module.partition(".")[0], ())
-            pending.extend((name, frozenset()) for name in names)
+        tops = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
+        # To know what each provides takes a look into all of them.
+        providers = self._providers(installed) if tops else {}
+        pending = [(name, frozenset[str]()) for top in tops for name in providers.get(top, ())]
         seen: set[tuple[str, frozenset[str]]] = set()
         result: dict[str, str] = {}
         while pending:
@@ -126,12 +124,11 @@ def top_level_names(folder: str) -> set[str]:
     except OSError:
         return _from_top_level(folder)
     names = set()
-    for first, rest in {(m[1], bool(m[2])) for m in _TOP.finditer(record)}:
-        name = first.decode("utf-8", "replace")
-        if rest:
-            if name.isidentifier() and name != "__pycache__":
-                names.add(name)
-        elif (stem := _SUFFIX.sub("", name)) != name and stem.isidentifier():
+    for first in {line.partition(b"/")[0] for line in record.splitlines()}:
+        # Up to the first slash stands a folder; a file at the top has its digest behind a comma.
+        name, is_file, _ = first.decode("utf-8", "replace").lstrip('"').partition(",")
+        stem = _SUFFIX.sub("", name.rstrip('"')) if is_file else name
+        if stem.isidentifier() and stem != "__pycache__" and (stem != name or not is_file):
             names.add(stem)
     # An editable install records no modules of its own but may still name them.
     return names | _from_top_level(folder)
