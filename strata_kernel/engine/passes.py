@@ -62,6 +62,12 @@ def passes(session: Session, entry: Entry) -> Iterator[Pass | tuple[Action, tupl
             return
 
 
+class Lost(Fault, frozen=True):
+    """What a part of a cell made is no longer in the store: the cell has to run again."""
+
+    cell: str
+
+
 def take(session: Session, action: Action, course: Course) -> dict[str, Slot | None] | Fault:
     """Return what an action takes from where other cells left it, or how those failed that should have made it."""
     found: dict[str, Slot | None] = {}
@@ -75,7 +81,9 @@ def take(session: Session, action: Action, course: Course) -> dict[str, Slot | N
                 return fault
             after = _left(session, entry, wanted.part)
         if after is None:
-            return Fault("", f"cell {wanted.cell} has not made it")
+            text = f"cell {wanted.cell} has not made it"
+            known = entry is not None and entry.manifest is not None
+            return Lost("", text, wanted.cell) if known else Fault("", text)
         names = wanted.names or _standing(session, wanted.instead, action.reading.cell.id, course.start)
         found |= taken_from(after, names)
     return found
@@ -112,6 +120,8 @@ def _standing(session: Session, cell: str, below: str, state: State) -> set[str]
 def _left(session: Session, entry: Entry, part: str) -> State | None:
     if not part:
         return entry.after if entry.manifest is not None else None
+    if part in entry.parts:
+        return entry.parts[part]
     steps = (p for p in passes(session, entry) if isinstance(p, Pass) and p.part == part)
     return next((p.after for p in steps), None)
 

@@ -133,6 +133,11 @@ class Resolver:
             if any(n not in new.after or new.after[n].version != state[n].version for n in mine):
                 raise Drifted(old.reading.cell.id)
 
+    async def repeat(self, cell: str) -> None:
+        """Run a cell again for what its parts made."""
+        entry = self.session.entries[cell]
+        await self.rerun(self.session.cells.index(entry.reading.cell), entry.before, entry.manifest)
+
     async def _replay(self, pending: set[str], state: State) -> None:
         """Run all cells again in their order: what each brings back by itself can cost what another has brought."""
         if self._replaying:

@@ -54,7 +54,8 @@ class Entry(msgspec.Struct):
     excused: dict[tuple[str, str], str] = {}
     #: The turn in which the run's facts were last found to hold.
     turn: int = 0
-    #: How it failed on lanes, by lane.
+    #: The states after its parts, and how those failed that did, by part.
+    parts: dict[str, State] = {}
     faults: dict[str, Fault] = {}
     #: The versions of what it follows without reading it, by hidden unit.
     ahead: dict[str, tuple[str, str]] = {}

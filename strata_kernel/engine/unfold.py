@@ -16,7 +16,7 @@ from strata_kernel.domain.manifest import Dependency, Fact, FileOutput, Manifest
 from strata_kernel.domain.state import ABSENT, AFTER, OBSERVED, RESTORABLE, VERDICT, State, advance, closure, hidden
 from strata_kernel.engine.lookup import NOT_PUBLISHED
 from strata_kernel.engine.outputs import Outputs, outputs_of
-from strata_kernel.engine.passes import because, seed, take
+from strata_kernel.engine.passes import Lost, because, seed, take
 from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Restored
 from strata_kernel.engine.session import Entry
 from strata_kernel.errors import StoreError, StrataError
@@ -83,11 +83,14 @@ class _Run:
                 break
         if self.ran:
             self._replay()
-        return self._finished({n: s for n, s in course.now.items() if not n.startswith(AFTER)})
+        return self._finished({n: s for n, s in course.now.items() if not n.startswith(AFTER)}, course.parts)
 
     async def _next(self, action: Action, course: Course) -> Manifest | Fault | Failed:
         """Go one action further; how one fails that may is an answer, too."""
         taken = take(self.session, action, course)
+        if isinstance(taken, Lost):
+            await self.pipeline.resolver.repeat(taken.cell)
+            taken = take(self.session, action, course)
         if isinstance(taken, Fault):
             return taken
         at = course.at(action, taken)
@@ -142,7 +145,7 @@ class _Run:
         seconds = sum(m.seconds for m in self.manifests) + failed.seconds
         return Failed(entry, failed.error, self.why, seconds)
 
-    def _finished(self, now: State) -> Outcome:
+    def _finished(self, now: State, parts: dict[str, State]) -> Outcome:
         pipeline = self.pipeline
         reach = closure(self.reading.analysis, self.session.with_order(self.reading, self.state))
         manifest = self._record(now)
@@ -151,7 +154,7 @@ class _Run:
             text = "its passes leave what one record cannot hold"
             manifest = msgspec.structs.replace(manifest, reasons=(*manifest.reasons, Reason("unobserved", text)))
         entry = Entry(self.reading, self.state, manifest, now, manifest.reasons, closure=reach)
-        entry.turn, entry.faults = self.session.turn, self.faults
+        entry.turn, entry.parts, entry.faults = self.session.turn, parts, self.faults
         self.session.enter(entry)
         if manifest.files:
             self.session.settle(f.path for f in manifest.files)
