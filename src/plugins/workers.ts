@@ -28,11 +28,14 @@ async function choose({ model, panel }: IBench, id: string, trans: TranslationBu
   }
 }
 
-export const workers = plugin(`${PACKAGE}:workers`, 'Chooses the worker of a cell.', ({ commands, trans }) =>
-  commands.add(
-    CommandIDs.chooseWorker,
-    trans.__('Choose Worker of Cell…'),
-    (bench, cell) => cell && choose(bench, cell, trans),
-    { caption: trans.__('Choose the machine that runs the cell') }
-  )
+export const workers = plugin(
+  `${PACKAGE}:workers`,
+  'Chooses the worker of a cell.',
+  ({ commands, trans }) =>
+    commands.add(
+      CommandIDs.chooseWorker,
+      trans.__('Choose Worker of Cell…'),
+      (bench, cell) => cell && choose(bench, cell, trans),
+      { caption: trans.__('Choose the machine that runs the cell') }
+    )
 );
