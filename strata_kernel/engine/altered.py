@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from strata_kernel.domain import provenance
 from strata_kernel.domain.manifest import Unit
@@ -17,14 +18,17 @@ Noted = dict[Definition, tuple[object, str | None]]
 
 
 def noted(
-    slots: Iterable[Slot | None], known: Mapping[tuple[str, ...], tuple[str, str | None]], values: Values
+    slots: Iterable[Slot | None],
+    bound: Mapping[str, Any],
+    known: Mapping[tuple[str, ...], tuple[str, str | None]],
+    values: Values,
 ) -> Noted:
-    """Return the live definitions that these units are or refer to; `known` has digests of some, by names."""
+    """Return the live definitions that these units are or refer to; `known` has versions and digests of bound names."""
     found: Noted = {}
     for definition in {d for slot in slots if slot is not None for d in _definitions(slot.unit)}:
         live = values.live(*definition)
         if live is not None:
-            standing = known.get(definition[:1])
+            standing = known.get(definition[:1]) if bound.get(definition[0]) is live else None
             found[definition] = live, standing[1] if standing is not None else _content(live, values)
     return found
 
