@@ -56,16 +56,24 @@ def altered(before: Noted, values: Values) -> frozenset[Definition]:
     return frozenset(d for d, (live, content) in before.items() if _content(live, values) != content)
 
 
-def out_of_reach(altering: Iterable[Definition], key: str, state: State, live: Iterable[str]) -> list[Unit]:
-    """Return the units that change with definitions though they were not in the process: a repeat has to bring them."""
-    names = referring((lineage for _, lineage in altering), state) - set(live)
-    slots = {state[n].version: state[n].unit for n in names}
-    found = []
-    for version, unit in slots.items():
-        mine = tuple(n for n in unit.names if n in names and state[n].version == version)
-        new = provenance.version(key=key, names=mine)
-        found.append(Unit(mine, new, "value", reach=unit.reach, lineage=unit.lineage, summary=unit.summary))
-    return found
+def out_of_reach(slots: Mapping[str, Slot], key: str) -> list[Unit]:
+    """Return the units of variables that change with definitions though they were not there when the run was.
+
+    They have a version of the run's key and no value: a repeat of the run brings them first.
+    """
+    units: dict[str, tuple[Unit, list[str]]] = {}
+    for name, slot in slots.items():
+        units.setdefault(slot.version, (slot.unit, []))[1].append(name)
+    return [
+        Unit(
+            tuple(names),
+            provenance.version(key=key, names=names),
+            reach=unit.reach,
+            lineage=unit.lineage,
+            summary=unit.summary,
+        )
+        for unit, names in units.values()
+    ]
 
 
 def _definitions(unit: Unit) -> Iterable[Definition]:

@@ -100,7 +100,7 @@ class Capture:
                 self._definition_unit(definition, rest, written)
         self._value_units(rest)
         taken = {*self.before.present, *self.left, *self.deletes()}
-        self.units += out_of_reach(self.altered, self.key, self.state, taken)
+        self.units += out_of_reach({n: self.state[n] for n in sorted(self.changing - taken)}, self.key)
         self.units += left_behind(self.before, self.host, self.key, {n for u in self.units for n in u.names})
         self._hidden_units()
         return self.units, self.groups

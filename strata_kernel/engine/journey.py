@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 
 from strata_kernel.cells.kind import Identity, Reading
+from strata_kernel.domain import provenance
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.dispatch import Away, Dispatch, Packer, Producer
-from strata_kernel.domain.manifest import Artifact, Fact, Manifest, Unit
-from strata_kernel.domain.state import Slot, State, closure, hidden, in_reach
+from strata_kernel.domain.manifest import Artifact, Dependency, Fact, Manifest, Unit
+from strata_kernel.domain.state import Slot, State, closure, hidden, in_reach, referring
+from strata_kernel.engine.altered import out_of_reach
 from strata_kernel.engine.lookup import Moment, broken
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Resolver
@@ -199,9 +201,23 @@ class Journey:
             else:
                 text = f"writes {file.path} on {worker}, which stays there"
                 reasons.append(Reason("unobserved", text, name=file.path))
-        return msgspec.structs.replace(
-            manifest, facts=tuple(kept), files=tuple(files), reasons=tuple(dict.fromkeys(reasons))
+        return self._with_changing(
+            msgspec.structs.replace(
+                manifest, facts=tuple(kept), files=tuple(files), reasons=tuple(dict.fromkeys(reasons))
+            )
         )
+
+    def _with_changing(self, manifest: Manifest) -> Manifest:
+        """Add what did not travel and changed with a definition all the same: it is made again here when wanted."""
+        left = referring(manifest.alters, self.state) - manifest.reads.keys()
+        if not left:
+            return manifest
+        slots = {n: self.state[n] for n in sorted(left)}
+        reads = {**manifest.reads, **{n: Dependency(s.version, s.unit.content) for n, s in slots.items()}}
+        versions = {n: d.version for n, d in reads.items()}
+        key = provenance.key(program=manifest.program, reads=versions, facts=manifest.facts)
+        units = out_of_reach(slots, key)
+        return msgspec.structs.replace(manifest, key=key, reads=reads, units=(*manifest.units, *units))
 
 
 def _bare(manifest: Manifest) -> Manifest:

@@ -317,3 +317,20 @@ def test_what_the_notebook_did_to_a_module_travels_both_ways(near):
     }
     got = play(front, cells)
     assert (got["b"].text(), got["c"].text()) == ("5\n", "6\n")
+
+
+def test_what_refers_to_a_class_that_a_cell_changes_there_changes_here(near):
+    front = near()
+    cells = {
+        "a": "class C:\n    seen = []\n    def m(self):\n        self.seen.append(1)\n        return len(self.seen)",
+        "b": "d = C()",
+        "c": "e = [C()]",
+        "d": GPU + "n = d.m()",
+        "e": "class C:\n    pass",
+        "f": "print(n, d.seen, e[0].seen)",
+    }
+    assert play(front, cells)["f"].text() == "1 [1] [1]\n"
+    assert [front.run(cells[c], c).status for c in "abcdef"] == ["hit"] * 6
+    front.restart()
+    front.document(**cells)
+    assert front.run(cells["f"] + "\nprint(1)", "f").text() == "1 [1] [1]\n1\n"
