@@ -281,8 +281,8 @@ class Pipeline:
             # A repeat needs also what changes with the definitions that it will change.
             wanted = {*reach.slots, *in_reach(reach.slots.values(), state), *(twin.reads if twin else ())}
             await self.resolver.bring(wanted, state)
-            if not wanted.issuperset(beside := endangered(reach.slots.values(), state, self.values)):
-                await self.resolver.bring(wanted | beside, state)
+            # What would change with a definition that is called had better be here, if no cell has to run for it.
+            self.resolver.load(set(endangered(reach.slots.values(), state, self.values)), state)
             if reading.analysis.mutates or reach.opaque:
                 self.publisher.wait([s.version for s in reach.slots.values() if s])
             before = note(reading, reach, state, self.placement)
