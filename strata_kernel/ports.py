@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
@@ -103,6 +104,18 @@ class Values(Protocol):
 
     def immutable(self, value: Any) -> bool:
         """Tell cheaply whether nothing reachable from the value can be changed."""
+        ...
+
+    def can_change(self, value: Any) -> bool:
+        """Tell whether calling a function or class may change it: by a default, a closure, an attribute of its own."""
+        ...
+
+    def sign(self, value: Any) -> tuple[object, ...] | str:
+        """Return what tells a definition from what it may be later."""
+        ...
+
+    def stands(self, value: Any, before: tuple[object, ...] | str) -> bool:
+        """Tell whether a definition still is as its sign says."""
         ...
 
     def load(self, artifact: Artifact, names: tuple[str, ...], blobs: Blobs) -> dict[str, Any]:
@@ -225,6 +238,10 @@ class Modules(Protocol):
         ...
 
 
+#: Told of a statement of a cell once it has run.
+Step = Callable[[ast.stmt], None]
+
+
 class Host(Protocol):
     """The process that runs cells."""
 
@@ -237,8 +254,11 @@ class Host(Protocol):
         """Return the names of the namespace that belong to the user."""
         ...
 
-    async def execute(self, task: Task, audience: str, terms: Terms) -> Ran:
-        """Run the task on its terms; `audience` is client (shown at once), cell (shown in its own) or nobody."""
+    async def execute(self, task: Task, audience: str, terms: Terms, step: Step | None = None) -> Ran:
+        """Run the task on its terms; `audience` is client (shown at once), cell (shown in its own) or nobody.
+
+        `step` is told of each statement once it has run.
+        """
         ...
 
     def replay(self, outputs: list[dict[str, Any]]) -> None:

@@ -51,13 +51,14 @@ def state_of(obj: Any) -> list[Any]:
     if not isinstance(obj, type):
         return [getattr(obj, "__dict__", {})]
     found: list[Any] = []
-    for _, value in _attributes(obj):
+    for _, value in parts_of(obj):
         inner = getattr(value, "__func__", value)
         found += state_of(inner) if isinstance(inner, types.FunctionType) else [value]
     return found
 
 
-def _attributes(cls: type) -> list[tuple[str, Any]]:
+def parts_of(cls: type) -> list[tuple[str, Any]]:
+    """Return what stands in a class, by name."""
     # Pickling an instance and asking for annotations leave their marks on a class: no change that a cell made.
     return [(n, v) for n, v in vars(cls).items() if n not in _SKIPPED and not (n == "__annotations__" and not v)]
 
@@ -88,7 +89,7 @@ def _state(obj: Any, definitions: Definitions, reach: Reached) -> Plain:
 
 def _class(cls: type, definitions: Definitions, reach: Reached) -> Plain:
     parts: list[Plain] = [cls.__qualname__, [_part(base, cls, definitions, reach) for base in cls.__bases__]]
-    for name, value in _attributes(cls):
+    for name, value in parts_of(cls):
         if isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{name}":
             parts.append([name, _class(value, definitions, reach)])
         elif isinstance(value, types.GetSetDescriptorType | types.MemberDescriptorType):

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from strata_kernel.codecs import units
+from strata_kernel.codecs import changing, units
 from strata_kernel.codecs.content import unit_content
 from strata_kernel.codecs.immutable import is_immutable
 from strata_kernel.codecs.source import Definitions
@@ -46,6 +46,18 @@ class LiveValues:
         buffers = [blobs.get(b) for b in artifact.buffers]
         found: dict[str, Any] = units.load(names, stream or b"", buffers, self.definitions)
         return found
+
+    def can_change(self, value: Any) -> bool:
+        """Tell whether calling a function or class may change it."""
+        return changing.can_change(value)
+
+    def sign(self, value: Any) -> changing.Sign:
+        """Return what tells a definition from what it may be later."""
+        return changing.sign(value, self.definitions)
+
+    def stands(self, value: Any, before: changing.Sign) -> bool:
+        """Tell whether a definition still is as its sign says."""
+        return changing.stands(value, before, self.definitions)
 
     def register(self, value: Any, name: str, lineage: str) -> bool:
         """Make a function or class of the notebook known, so that others refer to it; False when it is neither."""

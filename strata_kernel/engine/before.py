@@ -55,7 +55,7 @@ def note(reading: Reading, closure: Closure, state: State, placement: Placement)
         frozenset(present),
         patched(reading, closure, placement.host),
         reference,
-        noted(closure.slots.values(), bound, reference, placement.values),
+        noted(closure.slots.values(), placement.values),
     )
 
 

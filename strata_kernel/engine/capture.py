@@ -17,7 +17,7 @@ from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE, holders,
 from strata_kernel.engine.altered import altered, out_of_reach
 from strata_kernel.engine.apart import key_of, own_lineage
 from strata_kernel.engine.before import Before
-from strata_kernel.engine.changes import changed_since, left_behind, outdated, reloadable
+from strata_kernel.engine.changes import Made, left_behind, outdated, reloadable
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.restore import Source, of_state
@@ -45,8 +45,8 @@ class Captured(msgspec.Struct):
 class Capture:
     """One run being captured."""
 
-    def __init__(self, before: Before, ran: Ran, seen: Observed, host: Host, values: Values) -> None:
-        self.before, self.ran, self.seen, self.host, self.values = before, ran, seen, host, values
+    def __init__(self, before: Before, ran: Ran, seen: Observed, made: Made, host: Host, values: Values) -> None:
+        self.before, self.ran, self.seen, self.made, self.host, self.values = before, ran, seen, made, host, values
         self.analysis, self.state = before.reading.analysis, before.state
         self.left = host.names()
         self.reasons = self._reasons()
@@ -176,7 +176,7 @@ class Capture:
             self.above = max(self.above, above)
             source = Source(definition.source, definition.line, {n: v for n, v in evaluates.items() if v})
             # Its statement makes it as it was then: not with what the rest of the cell did to it.
-            if not changed_since(self.before.reading, name, rest[name], self.values):
+            if not self.made.changed(name, rest[name]):
                 artifact, version = Artifact("source", inline=msgspec.json.encode(source)), lineage
         register(self, rest[name], name, lineage)
         groups = self.values.group({name: rest.pop(name)})

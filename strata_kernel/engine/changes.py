@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,22 +12,37 @@ from strata_kernel.cells.kind import Reading
 from strata_kernel.domain import provenance
 from strata_kernel.domain.manifest import Unit
 from strata_kernel.domain.state import ABSENT, VARIABLES, Slot
-from strata_kernel.engine.altered import can_change
 from strata_kernel.engine.before import Before
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.restore import Placement, of_state
-from strata_kernel.ports import Host, Observed, Values
+from strata_kernel.ports import Host, Observed, Step, Values
+
+_DEFINING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def changed_since(reading: Reading, name: str, value: Any, values: Values) -> bool:
-    """Tell whether the cell may have changed a definition after its statement: by a store to it, or by calling it."""
-    analysis = reading.analysis
-    if any(c.root == name and c.path.endswith("=") for c in analysis.effects):
-        return True
-    used = name in analysis.mutates or any(name in d.evaluates for d in analysis.definitions.values())
-    if not used and _only_defines(reading.cell.source):
-        return False
-    return can_change(value, values)
+class Made:
+    """The definitions of a cell as their statements made them: what else the cell does may change them."""
+
+    def __init__(self, reading: Reading, namespace: Mapping[str, Any], values: Values) -> None:
+        self._certain = _only_defines(reading.cell.source)
+        self._names = reading.analysis.definitions.keys()
+        self._namespace, self._values = namespace, values
+        self._found: dict[str, tuple[object, tuple[object, ...] | str]] = {}
+
+    @property
+    def step(self) -> Step | None:
+        """What has to be told of each statement that has run, if anything has."""
+        return None if self._certain or not self._names else self._note
+
+    def _note(self, statement: ast.stmt) -> None:
+        if isinstance(statement, _DEFINING) and statement.name in self._names:
+            value = self._namespace.get(statement.name)
+            self._found[statement.name] = value, self._values.sign(value)
+
+    def changed(self, name: str, value: Any) -> bool:
+        """Tell whether the definition may be another than its statement made it."""
+        made, sign = self._found.get(name, (None, ""))
+        return not self._certain and (made is not value or not self._values.stands(value, sign))
 
 
 def _only_defines(source: str) -> bool:
@@ -35,8 +51,7 @@ def _only_defines(source: str) -> bool:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    defining = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
-    return all(isinstance(statement, defining) for statement in body)
+    return all(isinstance(statement, (*_DEFINING, ast.Import, ast.ImportFrom)) for statement in body)
 
 
 def reloadable(before: Before, seen: Observed, units: list[Unit], host: Host) -> bool:

@@ -19,7 +19,7 @@ from strata_kernel.domain.state import START, Slot, State, advance, closure, hid
 from strata_kernel.engine.altered import altered, endangered
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
-from strata_kernel.engine.changes import keep_modules, reloadable
+from strata_kernel.engine.changes import Made, keep_modules, reloadable
 from strata_kernel.engine.journey import Origin
 from strata_kernel.engine.keeping import Options, without_lost, worth_keeping
 from strata_kernel.engine.lookup import NOT_PUBLISHED
@@ -289,9 +289,10 @@ class Pipeline:
             if not reading.part:
                 self.listen(cell.id, "running", ())
             standing = self.placement.doubt(touchable(before, self.host), "run:" + self._unique())
+            made = Made(reading, self.host.namespace, self.values)
             self.host.observe()
             try:
-                ran = await self.host.execute(reading.task, audience, reading.terms)
+                ran = await self.host.execute(reading.task, audience, reading.terms, made.step)
             finally:
                 seen = self.host.observed(candidates(before, self.host))
             if audience == "cell":
@@ -300,7 +301,7 @@ class Pipeline:
                 self.session.settle((*seen.written, *seen.made, *seen.deleted))
                 return self._failed(before, ran, seen)
             seen.facts = facts(before, seen, self.session.world)
-            capture = Capture(before, ran, seen, self.host, self.values)
+            capture = Capture(before, ran, seen, made, self.host, self.values)
             return self._completed(capture, standing, audience, twin)
         finally:
             self.resolver.running.pop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import pkgutil
@@ -29,7 +30,7 @@ from strata_kernel.kernel.outputs import SHOWN, Recorder
 from strata_kernel.kernel.relay import cancelling
 from strata_kernel.kernel.stage import KernelStage
 from strata_kernel.kernel.terms import CellTimeout, Limit, environment, over
-from strata_kernel.ports import Modules, Observed, Patch, Ran, Show
+from strata_kernel.ports import Modules, Observed, Patch, Ran, Show, Step
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.kernel import StrataKernel
@@ -138,7 +139,7 @@ class IPythonHost:
             self._recorder = None
             self._audience = "client"
 
-    async def execute(self, task: Task, audience: str, terms: Terms) -> Ran:
+    async def execute(self, task: Task, audience: str, terms: Terms, step: Step | None = None) -> Ran:
         """Run the task's source; for audiences other than the client nothing of it reaches the page."""
         cell, request = task.cell, dict(self.request)
         if task.part or task.kind in self.stage.performers:
@@ -163,6 +164,7 @@ class IPythonHost:
                 with (
                     self.kernel.interrupts.released(),
                     as_input(self.kernel.shell, source, stored=bool(request["store_history"])),
+                    told(self.kernel.shell, step),
                     environment(dict(terms.env)),
                     self._limit.watching(),
                     self.mounting.bound(terms, self.namespace),
@@ -305,6 +307,36 @@ def _failing_line(namespace: dict[str, Any]) -> int:
             return int(trace.tb_lineno)
         trace = trace.tb_next
     return 0
+
+
+@contextmanager
+def told(shell: Any, step: Step | None) -> Iterator[None]:
+    """Tell of each statement that the shell has run."""
+    if step is None:
+        yield
+        return
+    nodes, code = shell.run_ast_nodes, shell.run_code
+    to_run: list[Iterator[ast.stmt]] = []
+
+    async def run_ast_nodes(statements: list[ast.stmt], *args: Any, **kwargs: Any) -> Any:
+        to_run.append(iter(list(statements)))
+        try:
+            return await nodes(statements, *args, **kwargs)
+        finally:
+            to_run.pop()
+
+    async def run_code(*args: Any, **kwargs: Any) -> Any:
+        failed = await code(*args, **kwargs)
+        statement = next(to_run[-1], None) if to_run else None
+        if statement is not None and not failed:
+            step(statement)
+        return failed
+
+    shell.run_ast_nodes, shell.run_code = run_ast_nodes, run_code
+    try:
+        yield
+    finally:
+        del shell.run_ast_nodes, shell.run_code
 
 
 @contextmanager

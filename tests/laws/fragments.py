@@ -170,6 +170,9 @@ P def <+func:f>(x):\\n    return <f>(x - 1) + <int:y> if x > 0 else 0
 """,
     "classes": """
 P class <+cls:C>:\\n    k = <i>\\n    def m(self):\\n        return self.k + <i>
+P class <+cls:C>:\\n    k = <i>\\n    def m(self):\\n        type(self).k += 1\\n        return self.k
+P class <+cls:C>:\\n    k = <i>\\n    def m(self, l=[]):\\n        l.append(self.k)\\n        return sum(l)
+P class <+cls:C>:\\n    k = <i>\\n    @classmethod\\n    def more(cls):\\n        cls.k += <i>\\n        return cls\\n    def m(self):\\n        return self.more().k
 P class <+cls:C>:\\n    k = <int:y>\\n    seen = []\\n    def m(self):\\n        self.seen.append(self.k)\\n        return len(self.seen)
 P class <+cls:C>:\\n    def __init__(self):\\n        self.k = <i>\\n        self.l = [<i>]\\n    def m(self):\\n        self.l.append(self.k)\\n        return sum(self.l)
 P class <+cls:C>:\\n    k = <i>\\n    def m(self):\\n        return self.k + <func:f>(1)
