@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import functools
 import types
 from collections.abc import Iterable
@@ -63,6 +64,18 @@ def parts_of(cls: type) -> list[tuple[str, Any]]:
     return [(n, v) for n, v in vars(cls).items() if n not in _SKIPPED and not (n == "__annotations__" and not v)]
 
 
+#: What an abstract class holds beside its attributes: weak references to the registered classes come first.
+_dump: Any = getattr(abc, "_get_dump", lambda cls: ((),))
+
+
+def registered(cls: type) -> list[type]:
+    """Return the classes that were registered with an abstract one, in the order of their names."""
+    if not isinstance(cls, abc.ABCMeta):
+        return []
+    found = [each for ref in _dump(cls)[0] if (each := ref()) is not None]
+    return sorted(found, key=lambda each: (each.__module__, each.__qualname__))
+
+
 def _state(obj: Any, definitions: Definitions, reach: Reached) -> Plain:
     if isinstance(obj, types.FunctionType):
         return _function(obj, obj, definitions, reach)
@@ -89,6 +102,7 @@ def _state(obj: Any, definitions: Definitions, reach: Reached) -> Plain:
 
 def _class(cls: type, definitions: Definitions, reach: Reached) -> Plain:
     parts: list[Plain] = [cls.__qualname__, [_part(base, cls, definitions, reach) for base in cls.__bases__]]
+    parts += [["registered", _part(each, cls, definitions, reach)] for each in registered(cls)]
     for name, value in parts_of(cls):
         if isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{name}":
             parts.append([name, _class(value, definitions, reach)])
