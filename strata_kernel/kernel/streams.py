@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -59,8 +61,10 @@ class Together:
         self._held: list[tuple[Any, dict[str, Any]]] | None = None
 
     def hold(self) -> None:
-        """Keep what the main thread sends until `release`."""
+        """Keep what the main thread sends until `release`, or until it first waits for anything."""
         self._held = []
+        with suppress(RuntimeError):  # outside of an event loop nothing waits
+            asyncio.get_running_loop().call_soon(self.release)
 
     def release(self) -> None:
         """Send what was kept, in its order and before all that follows."""

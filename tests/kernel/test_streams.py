@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -46,6 +47,18 @@ def test_what_is_held_goes_out_in_its_order_before_what_follows(ends: tuple[Toge
     socket.release()
     socket.send(b"output")
     assert receive(heard, 3) == [b"busy", b"input", b"output"]
+
+
+def test_waiting_lets_go_of_what_is_held(ends: tuple[Together, zmq.Socket[bytes]]) -> None:
+    socket, heard = ends
+
+    async def wait() -> None:
+        socket.hold()
+        socket.send(b"busy")
+        await asyncio.sleep(0)
+
+    asyncio.run(wait())
+    assert receive(heard, 1) == [b"busy"]
 
 
 def test_other_threads_do_not_wait(ends: tuple[Together, zmq.Socket[bytes]]) -> None:
