@@ -116,7 +116,7 @@ class Frozen:
 
 def reduce_frozen(frozen: Frozen, trace: Trace) -> Any:
     """Reduce to the making of the set: the pickler's own way may change the order in which a loop walks it."""
-    return frozenset, (frozen.items,)
+    return rebuild.frozen, (frozen.items,)
 
 
 def _docstring(code: types.CodeType) -> str | None:

@@ -46,6 +46,17 @@ def code(cell: bool, filename: str, text: str | None, fields: tuple[Any, ...]) -
                           tuple(freevars.split()), tuple(cellvars.split()))  # fmt: skip
 
 
+def frozen(items: list[Any]) -> frozenset[Any]:
+    """Return a frozen set for the constants of code: where strings are not interned, code makes another of its walk."""
+    return frozenset(map(_interned, items))
+
+
+def _interned(constant: Any) -> Any:
+    if type(constant) is str:
+        return sys.intern(constant)
+    return tuple(map(_interned, constant)) if type(constant) is tuple else constant
+
+
 def cell() -> types.CellType:
     """Return an empty closure cell."""
     return types.CellType()

@@ -261,3 +261,9 @@ def test_digests_are_equal_in_two_processes() -> None:
     }  # fmt: skip
     assert len(answers) == 1
     assert "Reason" not in answers.pop()
+
+
+def test_constant_sets_are_walked_as_before(trip: Trip, notebook: Notebook, definitions: Definitions) -> None:
+    walks = ", ".join(f"[x for x in {{'a{i}', 'b{i}', ('c{i}', 1)}}]" for i in range(80))
+    notebook(f"def make():\n    def f():\n        return [{walks}]\n    return f\nf = make()")
+    assert trip(f=definitions.namespace["f"])["f"]() == definitions.namespace["f"]()
