@@ -101,7 +101,7 @@ def reduces_by_default(cls: type) -> bool:
 
 
 def _is_global(cls: type, value: Any) -> bool:
-    if reduces_by_default(cls):
+    if reduces_by_default(cls) or cls.__module__ == "__main__":
         return False
     if getattr(builtins, cls.__name__, None) is cls:
         return False

@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from strata_kernel.codecs import arrays, frames, functions, rebuild, tensors
+from strata_kernel.codecs import arrays, frames, functions, instances, rebuild, tensors
 from strata_kernel.codecs.immutable import qualified, reduces_by_default
 from strata_kernel.codecs.ordering import refill, reorderings
 from strata_kernel.codecs.refuse import Refused, process_types, process_wide, refusal
@@ -154,6 +154,8 @@ def _plan(cls: Any) -> Plan | None:
             return _BY_NAME[name]
         if name in _EXTENSION:
             return frames.reduce_extension
+    if instances.saves_itself(cls):
+        return instances.reduce_instance
     if reduces_by_default(cls):
         return None
     return _checked

@@ -57,6 +57,29 @@ def _interned(constant: Any) -> Any:
     return tuple(map(_interned, constant)) if type(constant) is tuple else constant
 
 
+def is_plain(cls: type) -> bool:
+    """Tell whether instances are nothing but their attributes."""
+    try:
+        object.__new__(cls)
+    except TypeError:  # it has a builtin type among its bases, or is abstract
+        return False
+    return True
+
+
+def bare(cls: type) -> Any:
+    """Return an instance without attributes, past what the class has to say of it."""
+    return object.__new__(cls)
+
+
+def fill_instance(target: Any, state: Any) -> None:
+    """Set attributes and slots, past what the class has to say of it."""
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    if attributes:
+        object.__getattribute__(target, "__dict__").update(attributes)
+    for name, value in (slots or {}).items():
+        object.__setattr__(target, name, value)
+
+
 def cell() -> types.CellType:
     """Return an empty closure cell."""
     return types.CellType()
