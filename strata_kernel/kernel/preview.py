@@ -32,6 +32,8 @@ def preview(bridge: Bridge, wanted: RequestPreview, entry: Entry | None) -> Prev
     empty = Preview(id=wanted.id, cell=wanted.cell, name=wanted.name)
     manifest = entry.manifest if entry is not None else None
     if entry is not None and wanted.place is not None:
+        # The last of them may still be on their way to the store.
+        bridge.pipeline.publisher.catch_up()
         found = bridge.view.passes(entry)
         manifest = found[min(max(wanted.place, 0), len(found) - 1)].manifest if found else None
         picture = _picture(bridge, manifest) if manifest is not None else None

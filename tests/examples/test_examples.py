@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,18 @@ def shown(content: Any) -> dict[str, list[Any]]:
     found = {}
     for cell in content.cells:
         if cell.cell_type == "code":
-            found[cell.id] = [part(output) for output in cell.outputs]
+            found[cell.id] = joined(part(output) for output in cell.outputs)
+    return found
+
+
+def joined(parts: Iterable[Any]) -> list[Any]:
+    """Put streams together that follow each other: where they are cut depends on the moment."""
+    found: list[Any] = []
+    for each in parts:
+        if found and isinstance(each, tuple) and isinstance(found[-1], tuple) and each[0] == found[-1][0]:
+            found[-1] = each[0], found[-1][1] + each[1]
+        else:
+            found.append(each)
     return found
 
 
