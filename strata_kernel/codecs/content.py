@@ -68,7 +68,7 @@ def parts_of(cls: type) -> list[tuple[str, Any]]:
 _dump: Any = getattr(abc, "_get_dump", lambda cls: ((),))
 
 
-def registered(cls: type) -> list[type]:
+def _registered(cls: type) -> list[type]:
     """Return the classes that were registered with an abstract one, in the order of their names."""
     if not isinstance(cls, abc.ABCMeta):
         return []
@@ -102,7 +102,7 @@ def _state(obj: Any, definitions: Definitions, reach: Reached) -> Plain:
 
 def _class(cls: type, definitions: Definitions, reach: Reached) -> Plain:
     parts: list[Plain] = [cls.__qualname__, [_part(base, cls, definitions, reach) for base in cls.__bases__]]
-    parts += [["registered", _part(each, cls, definitions, reach)] for each in registered(cls)]
+    parts += [["registered", _part(each, cls, definitions, reach)] for each in _registered(cls)]
     for name, value in parts_of(cls):
         if isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{name}":
             parts.append([name, _class(value, definitions, reach)])

@@ -24,15 +24,15 @@ class Made:
     """The definitions of a cell as their statements made them: what else the cell does may change them."""
 
     def __init__(self, reading: Reading, namespace: Mapping[str, Any], values: Values) -> None:
-        self._certain = _only_defines(reading.cell.source)
         self._names = reading.analysis.definitions.keys()
+        self._certain = not self._names or _only_defines(reading.cell.source)
         self._namespace, self._values = namespace, values
         self._found: dict[str, tuple[object, tuple[object, ...] | str]] = {}
 
     @property
     def step(self) -> Step | None:
         """What has to be told of each statement that has run, if anything has."""
-        return None if self._certain or not self._names else self._note
+        return None if self._certain else self._note
 
     def _note(self, statement: ast.stmt) -> None:
         if isinstance(statement, _DEFINING) and statement.name in self._names:
