@@ -92,12 +92,16 @@ class Nursery:
 
     def fork(self, connection, world, env, log):
         if self.process is None or self.process.poll() is not None:
-            own = ["strata_kernel.kernel.kernel"] if self.spec.argv[2] == "strata_kernel.kernel" else []
+            own = (
+                ["strata_kernel.kernel.kernel", "strata_kernel.codecs.values", "strata_kernel.kernel.bridge"]
+                if self.spec.argv[2] == "strata_kernel.kernel"
+                else []
+            )
             self.process = subprocess.Popen(
                 [sys.executable, str(PROBE / "strata_laws_kernels.py"), *own],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=self.environment(None, {}),
+                env=self.environment(None, {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}),
                 text=True,
             )
         request = {

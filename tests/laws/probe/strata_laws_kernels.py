@@ -39,12 +39,20 @@ def become_kernel(request):
 
 
 def warm_tracebacks():
-    """Read the shell's own source for tracebacks, which every kernel would do at its first error."""
+    """Read the shell's own source for tracebacks, and where all modules are, which every kernel would do at its first error."""
+    import inspect
+
     import executing
+    import stack_data
     from IPython.core import interactiveshell
+    from pygments.formatters.terminal256 import Terminal256Formatter
+    from pygments.styles import get_style_by_name
 
     try:
+        inspect.getmodule(compile("", "nowhere.py", "exec"))
         executing.Source.for_filename(interactiveshell.__file__).text
+        Terminal256Formatter(style=get_style_by_name("default"))
+        stack_data.style_with_executing_node("default", "bg:ansiyellow")
     except Exception:
         return
 
@@ -57,8 +65,14 @@ def main():
     for name in (
         "ipykernel.kernelapp",
         "ipykernel.ipkernel",
+        "ipykernel.debugger",
         "ipykernel.zmqshell",
         "IPython",
+        "IPython.core.completerlib",
+        "IPython.core.logger",
+        "IPython.extensions.storemagic",
+        "tornado.platform.asyncio",
+        "sqlite3",
         "zmq.eventloop.zmqstream",
         "debugpy",
         "jedi",

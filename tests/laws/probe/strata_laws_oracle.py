@@ -131,7 +131,8 @@ def listing(world):
 
 def generators():
     """The states of the two generators that a process has from the start, as digests."""
-    states = (__import__("random").getstate(), sys.modules["numpy"].random.get_state())
+    kind, words, *rest = sys.modules["numpy"].random.get_state()
+    states = (__import__("random").getstate(), (kind, words.tobytes(), rest))
     return [hashlib.sha1(repr(state).encode()).hexdigest() for state in states]
 
 
