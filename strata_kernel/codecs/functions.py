@@ -187,7 +187,9 @@ def referenced(obj: object, trace: Trace) -> Any:
     if known is None or obj is trace.owner:
         return None
     trace.reach.definitions.add(known)
-    return rebuild.definition, known
+    # What definitions hold may refer to others, and these to them: there the names must do.
+    altered = trace.definitions.altered(*known) if trace.owner is None else None
+    return rebuild.definition, (*known, altered) if altered else known
 
 
 def nested(obj: Any, trace: Trace) -> Any:

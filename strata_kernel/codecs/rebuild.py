@@ -19,9 +19,9 @@ CURRENT: ContextVar[Definitions] = ContextVar("strata_definitions")
 SMALL = 1 << 15
 
 
-def definition(name: str, lineage: str) -> object:
-    """Return a definition of the notebook."""
-    return CURRENT.get().resolve(name, lineage)
+def definition(name: str, lineage: str, altered: str | None = None) -> object:
+    """Return a definition of the notebook, in the state that this is the digest of when it was changed in place."""
+    return CURRENT.get().resolve(name, lineage, altered)
 
 
 def attribute(module: str, path: str) -> Any:

@@ -36,7 +36,8 @@ class Definitions:
         # Strong references: an identity must not come to mean another object.
         self._by_id: dict[int, tuple[object, str, str]] = {}
         self._by_key: dict[tuple[str, str], object] = {}
-        self._altered: set[tuple[str, str]] = set()
+        #: What those hold that were changed where they stand, as digests.
+        self._altered: dict[tuple[str, str], str] = {}
 
     def register(self, obj: object, name: str, lineage: str) -> None:
         """Make the object known as the definition; an exact builtin container is a value and is left out."""
@@ -44,17 +45,24 @@ class Definitions:
             return
         self._by_id[id(obj)] = (obj, name, lineage)
         self._by_key[name, lineage] = obj
-        self._altered.discard((name, lineage))
+        self._altered.pop((name, lineage), None)
 
     def reference(self, obj: object) -> tuple[str, str] | None:
         """Return (name, lineage) of a registered object."""
         known = self._by_id.get(id(obj))
         return known[1:] if known is not None else None
 
-    def resolve(self, name: str, lineage: str) -> object:
-        """Return the definition, first as the loader brings it to its place in the document; raise CodecError."""
+    def altered(self, name: str, lineage: str) -> str | None:
+        """Return the digest of what a definition holds that was changed in place; None for one as it was made."""
+        return self._altered.get((name, lineage))
+
+    def resolve(self, name: str, lineage: str, altered: str | None) -> object:
+        """Return the definition, first as the loader brings it to its place in the document; raise CodecError.
+
+        Where no variable holds it, only an object will do that was left as it was made or altered to just this.
+        """
         found = self.loader(name, lineage) if self.loader is not None else None
-        if found is None and (name, lineage) not in self._altered:
+        if found is None and self.altered(name, lineage) == altered:
             found = self._by_key.get((name, lineage))
         if found is not None:
             return found
@@ -64,9 +72,9 @@ class Definitions:
         """Return the object that stands for the definition."""
         return self._by_key.get((name, lineage))
 
-    def alter(self, name: str, lineage: str) -> None:
-        """Note that the object no longer is as it was made: where no variable holds it, nothing may refer to it."""
-        self._altered.add((name, lineage))
+    def alter(self, name: str, lineage: str, content: str) -> None:
+        """Note that the object no longer is as it was made, and the digest of what it holds now."""
+        self._altered[name, lineage] = content
 
     def retire(self, name: str, lineage: str) -> None:
         """Let no object stand for the definition any more; the one that did is still known for what it was."""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from strata_kernel.codecs import changing, units
-from strata_kernel.codecs.content import unit_content
+from strata_kernel.codecs.content import definition_content, unit_content
 from strata_kernel.codecs.immutable import is_immutable
 from strata_kernel.codecs.source import Definitions
 from strata_kernel.domain.manifest import Artifact
@@ -77,7 +77,8 @@ class LiveValues:
 
     def alter(self, name: str, lineage: str) -> None:
         """Note that the object which stands for the definition no longer is as it was made."""
-        self.definitions.alter(name, lineage)
+        content, _ = definition_content(self.definitions.live(name, lineage), self.definitions)
+        self.definitions.alter(name, lineage, content)
 
     def retire(self, name: str, lineage: str) -> None:
         """Let no object stand for the definition any more."""

@@ -21,8 +21,11 @@ def noted(slots: Iterable[Slot | None], values: Values) -> Noted:
 
 
 def altered(before: Noted, values: Values) -> frozenset[Definition]:
-    """Return the definitions that no longer are as they were noted."""
-    return frozenset(d for d, (live, sign) in before.items() if not values.stands(live, sign))
+    """Return the definitions that no longer are as they were noted; from now on none is taken for what it was."""
+    found = frozenset(d for d, (live, sign) in before.items() if not values.stands(live, sign))
+    for definition in found:
+        values.alter(*definition)
+    return found
 
 
 def endangered(slots: Iterable[Slot | None], state: State, values: Values) -> frozenset[str]:

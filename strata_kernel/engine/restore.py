@@ -273,8 +273,6 @@ def of_state(name: str, state: bytes | None) -> Unit:
 def changed_in_place(placement: Placement, altered: Iterable[tuple[str, str]]) -> None:
     """Note that a run has changed definitions where they stand, and with them what refers to them."""
     changed = set(altered)
-    for definition in changed:
-        placement.values.alter(*definition)
     for version in [v for v, (refers, own) in placement._refers.items() if own in changed or changed & refers]:
         placement.shelf.pop(version, None)
 
