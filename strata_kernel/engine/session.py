@@ -197,7 +197,8 @@ class Session:
             if entry.manifest is None or entry.turn != self.turn:
                 continue
             for fact in entry.manifest.facts:
-                touched = fact.name in changed or (fact.kind == "dir" and fact.name in folders)
+                # What is in a folder shows also where a folder that was not there is looked at.
+                touched = fact.name in changed or fact.name in folders
                 if touched and fact.kind in ("file", "absent", "dir") and not self.world.holds(fact):
                     entry.excused[fact.kind, fact.name] = self.world.sight(fact)
 

@@ -8,8 +8,6 @@ if __name__ == "__main__":
     if sys.path[0] in ("", os.getcwd()):
         del sys.path[0]
 
-    from ipykernel.kernelapp import IPKernelApp
+    from strata_kernel.kernel.app import StrataKernelApp
 
-    from strata_kernel.kernel.kernel import StrataKernel
-
-    IPKernelApp.launch_instance(kernel_class=StrataKernel)
+    StrataKernelApp.launch_instance()

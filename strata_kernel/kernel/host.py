@@ -8,7 +8,7 @@ import contextlib
 import pkgutil
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import compress, repeat
 from operator import is_not
@@ -152,7 +152,7 @@ class IPythonHost:
         if audience != "client":
             request |= {"silent": False, "store_history": False, "allow_stdin": False}
         self.stage.forced = self.anew and audience == "client"
-        self._show_results(missing=True)
+        self._show_results(self.namespace)
         with (
             self._recording(audience) as recorder,
             self._code_of(cell),
@@ -236,10 +236,10 @@ class IPythonHost:
             if audience == "nobody":
                 shell.execution_count = count
 
-    def _show_results(self, *, missing: bool = False) -> None:
-        """Bind the names of the last results to what IPython keeps, or those only that a notebook's name had taken."""
+    def _show_results(self, taken: Container[str]) -> None:
+        """Bind the names of the last results to what IPython keeps, but for those that the notebook has taken."""
         shell = self.kernel.shell
-        names = [n for n in _RESULTS if not missing or n not in self.namespace]
+        names = [n for n in _RESULTS if n not in taken]
         if names:
             shell.push({n: getattr(shell.displayhook, n) for n in names}, interactive=False)
 
@@ -296,7 +296,7 @@ class IPythonHost:
             return
         hook = self.kernel.shell.displayhook
         hook._ = hook.__ = hook.___ = ""
-        self._show_results()
+        self._show_results(self.names())
 
 
 def _failing_line(namespace: dict[str, Any]) -> int:
