@@ -311,7 +311,7 @@ class Pipeline:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
         assert ran.error is not None
         changed = altered(before.definitions, self.values)
-        doubtful = self.placement.settle_names(before.state, seen.hidden, changed)
+        doubtful = self.placement.settle_names(before.state, seen.hidden, before.definitions, changed)
         gone = before.present - set(self.host.names())
         live = {n: s for n, s in before.state.items() if n not in gone and n not in doubtful}
         for name in doubtful:

@@ -10,6 +10,7 @@ import msgspec
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Unit
 from strata_kernel.domain.state import LAST_RESULT, RESTORABLE, SUBMODULE, VARIABLES, Slot, State, hidden, referring
+from strata_kernel.engine.altered import Definition, Noted
 from strata_kernel.errors import CodecError, StoreError
 from strata_kernel.ports import Blobs, Host, Patch, Values
 
@@ -216,10 +217,17 @@ class Placement:
         self._doubted = version
         return standing
 
-    def settle_names(self, state: State, changed: Iterable[str], altered: Set[tuple[str, str]]) -> set[str]:
-        """After a run that is not recorded, which changed these units: return the names at no version of the state."""
+    def settle_names(self, state: State, changed: Iterable[str], noted: Noted, altered: Set[Definition]) -> set[str]:
+        """After a run that is not recorded, which changed these units: return the names at no version of the state.
+
+        Of the definitions noted before it, only the altered ones may be other than they were.
+        """
         here = set(self.host.names())
         changed_in_place(self, altered)
+        for name, lineage in noted.keys() - altered:
+            slot = state.get(name)
+            if slot and slot.unit.lineage == lineage and self.host.namespace.get(name) is noted[name, lineage][0]:
+                self.names[name] = slot.version
         self.names.update(dict.fromkeys(referring((x for _, x in altered), state) & self.names.keys(), self._doubted))
         self.names = {n: v for n, v in self.names.items() if n in here}
         for name in here - self.names.keys():

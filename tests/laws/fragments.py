@@ -72,7 +72,7 @@ P del <any:x>
 P if (n := len(<list:x>)) > 2:\\n    <+int:y> = n
 P <+list:x> = [*<list:y>, *<list:z>]
 P <+int:x> = (lambda *args, **kw: len(args) + len(kw))(*<list:y>, **{'z': 1})
-P <+bool:x> = <any:y> is <any:z>
+P <+bool:x> = <any:y> is <any:z> and not isinstance(<y>, (int, float, str, bytes, tuple))
 P import copy\\n<+box:x> = copy.deepcopy(<box:y>)
 P import collections\\n<+cnt:x> = collections.Counter(<str:y>)\\n<x>['q'] += <i>
 P from collections import OrderedDict, deque, defaultdict\\n<+box:x> = OrderedDict(n=<i>, k=[<i>])
