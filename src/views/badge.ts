@@ -24,7 +24,7 @@ export interface IBadgeOptions {
 export class Badge implements IDisposable {
   constructor(private readonly _options: IBadgeOptions) {
     this._node.type = 'button';
-    this._node.className = 'strata-Badge';
+    this._node.className = 'strata-Badge strata-State';
     this._node.hidden = true;
     this._text.className = 'strata-Badge-text';
     this._node.append(this._icon, this._text);

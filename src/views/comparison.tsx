@@ -46,7 +46,7 @@ function Standing({ state, trans }: { state: string; trans: TranslationBundle })
   const known = (state === 'cached' ? 'fresh' : state) as State;
   const Icon = STATE_ICONS[known] ?? STATE_ICONS.new;
   return (
-    <span className="strata-Plan-action" data-state={known}>
+    <span className="strata-Plan-action strata-State" data-state={known}>
       <Icon.react tag="span" className="strata-Comparison-icon" aria-hidden="true" />
       {word(known, trans)}
     </span>

@@ -208,7 +208,7 @@ export function WhyView(props: IWhyProps): JSX.Element {
   ];
   return (
     <div className="strata-Why-body">
-      <header className="strata-Why-header" data-state={facts.state}>
+      <header className="strata-Why-header strata-State" data-state={facts.state}>
         <Icon.react tag="span" className="strata-Why-icon" aria-hidden="true" />
         <h2>{label}</h2>
         <span className="strata-Why-state">{badge(facts, Date.now(), trans)}</span>

@@ -24,7 +24,12 @@ export const Box = React.memo(function Box(props: IBoxProps): JSX.Element {
   const [left, top] = [box.x - box.width / 2, box.y - box.height / 2];
   const room = Math.floor((box.width - 34) / 6.4);
   const label = box.label.length > room ? `${box.label.slice(0, room - 1)}…` : box.label;
-  const classes = ['strata-Graph-node', selected && 'strata-mod-selected', dim && 'strata-mod-dim'];
+  const classes = [
+    'strata-Graph-node',
+    'strata-State',
+    selected && 'strata-mod-selected',
+    dim && 'strata-mod-dim'
+  ];
   return (
     <g
       className={classes.filter(Boolean).join(' ')}
