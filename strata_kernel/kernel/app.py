@@ -10,11 +10,11 @@ class StrataKernelApp(IPKernelApp):
 
     kernel_class = StrataKernel
 
-    def close(self) -> None:
-        """End the threads, then close the sockets."""
-        # It still tells that the shutdown is done. Once the thread that sends is gone, to tell anything waits for ever.
+    def start(self) -> None:
+        """Serve until the shutdown, and wait until it is told."""
+        super().start()
+        # At exit the thread that sends ends first: what the control thread then has to tell would wait for ever.
         control = self.control_thread
         if control is not None and control.is_alive():
             control.stop()
             control.join()
-        super().close()

@@ -7,6 +7,21 @@ from pathlib import Path
 
 import pytest
 
+#: The thread that answers to the shutdown is held up; what is registered last is done first at the end.
+LATE = """
+import atexit, time
+kernel = get_ipython().kernel
+publish = kernel._publish_status
+def late(status, channel, parent=None):
+    if (status, channel) == ("idle", "control"):
+        time.sleep(1)
+    return publish(status, channel, parent)
+kernel._publish_status = late
+def note(control=kernel.parent.control_thread):
+    with open("noted.txt", "w") as file:
+        file.write("running" if control.is_alive() else "ended")
+atexit.register(note)
+"""
 BIG = "import os\ndata{n} = os.urandom(3_000_000)\nprint('ran {n}')"
 
 
@@ -73,6 +88,14 @@ def test_deleted_while_running(frontend, tmp_path):
     assert front.run("x", "c").text() == "[1, 2]\n"
     assert front.run("x", "c").text() == "[1, 2]\n"
     assert front.run("x", "c").text("stderr") == ""
+
+
+def test_tells_that_it_ends_before_it_does(frontend, tmp_path):
+    front = frontend()
+    front.run(LATE, "a")
+    front.restart()
+    [noted] = tmp_path.rglob("noted.txt")
+    assert noted.read_text() == "ended"
 
 
 def test_collects_at_the_end(frontend, tmp_path):

@@ -48,6 +48,7 @@ class Stage:
         self.world.mkdir()
         self.pristine.mkdir(parents=True)
         self.verdict, self.upto, self.front, self.known = None, None, None, {}
+        self.cleared = False
         for path, text in case.get("files", {}).items():
             self.put(path, text)
 
@@ -112,6 +113,7 @@ class Stage:
         shutil.copytree(self.world, self.pristine)
 
     def on_clear(self):
+        self.cleared = True
         for entry in self.store.iterdir() if self.store.exists() else ():
             # The kernel under test may be writing there: what comes after is no fault of the case.
             shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
