@@ -99,10 +99,9 @@ def closure(analysis: Analysis, state: State) -> Closure:
     """Follow what the cell reads through the functions, classes and strings in its values."""
     found: dict[str, Slot | None] = {}
     effects = list(analysis.effects)
-    # Whether an unsure name is rebound shows only afterwards, so the run depends on what stood there.
-    pending = [*analysis.reads, *analysis.unsure]
-    # What is let go of may have a finalizer of the notebook's.
-    pending += [n for n in analysis.deletes if n in state and state[n].unit.reach.definitions]
+    # Whether an unsure name is rebound shows only afterwards, so the run depends on what stood there. So it does where
+    # a name is let go of, be it the one of an exception: the value goes with it, and may have a finalizer.
+    pending = [*analysis.reads, *analysis.unsure, *analysis.deletes]
     opaque = bool(analysis.opaque)
     if opaque:
         pending.extend(n for n in state if not hidden(n))

@@ -147,6 +147,8 @@ class Frontend:
         self.client.load_connection_file()
         self.client.start_channels()
         self.ready = False
+        #: Whether the kernel has said that what was done to its process cannot be undone: values may be others from then on.
+        self.tainted = False
 
     def wait(self):
         """Let the kernel come up; put off until it is needed, so that kernels start side by side."""

@@ -85,6 +85,7 @@ class Match(Stage):
         error = front.execute(cell, source)
         self.played.executed += 1
         self.played.hits += front.status[cell] == "hit"
+        front.tainted |= any(reason["code"] == "tainted" for reason in front.reasons[cell])
         for reason in front.reasons[cell]:
             if reason["code"] == "bug":
                 self.fault("engine raised", cell, f"{reason['text']}: {front.tail()}")
@@ -93,7 +94,7 @@ class Match(Stage):
     def judge_run(self, front, error):
         """Compare errors, outputs and files of a run of all cells with the oracle's."""
         verdict = self.verdict
-        if verdict.broken:
+        if verdict.broken or front.tainted:
             self.played.undecided += 1
             return
         self.played.checks += 1
@@ -139,7 +140,8 @@ class Match(Stage):
             self.verdict = None
             return
         above = not self.verdict.broken and self.verdict.error and self.verdict.error[0] < i
-        if self.verdict.broken or above or not self.verdict.repeatable or self.ambiguous(i):
+        told = self.front.tainted or self.verdict.broken
+        if told or above or not self.verdict.repeatable or self.ambiguous(i):
             self.verdict = None
             self.played.undecided += 1
             return
@@ -168,7 +170,7 @@ class Match(Stage):
 
     def on_check(self):
         """Compare every name with the oracle's."""
-        if self.verdict is None or self.verdict.broken:
+        if self.verdict is None or self.verdict.broken or self.front.tainted:
             return
         try:
             got = self.front.described()
@@ -214,7 +216,7 @@ class Match(Stage):
         """The run just made repeated another one: its pure cells may not have executed."""
         if self.verdict is None or self.verdict.broken or self.verdict.error or not self.verdict.repeatable:
             return
-        if self.verdict.faulty:
+        if self.verdict.faulty or self.front.tainted:
             return
         if not set(self.cells) <= set(self.case.get("pure", ())):
             self.played.missed += [
