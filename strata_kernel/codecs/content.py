@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import enum
 import functools
 import types
 from collections.abc import Iterable
@@ -23,6 +24,9 @@ _SKIPPED = frozenset(
         "__subclasshook__", "__module__", "__qualname__", "__slotnames__", "__annotations_cache__",
     }
 )  # fmt: skip
+
+#: What every member of an enumeration has.
+_MEMBER = frozenset({"_name_", "__objclass__", "_sort_order_"})
 
 _ATOMS = frozenset({type(None), bool, int, str})
 
@@ -103,6 +107,11 @@ def _state(obj: Any, definitions: Definitions, reach: Reached) -> Plain:
 def _class(cls: type, definitions: Definitions, reach: Reached) -> Plain:
     parts: list[Plain] = [cls.__qualname__, [_part(base, cls, definitions, reach) for base in cls.__bases__]]
     parts += [["registered", _part(each, cls, definitions, reach)] for each in _registered(cls)]
+    if isinstance(cls, enum.EnumMeta):
+        # They are stored by name, whatever was set on them since.
+        members: dict[str, Any] = dict(cls.__members__)
+        held = {n: {k: v for k, v in vars(m).items() if k not in _MEMBER} for n, m in members.items()}
+        parts.append(["members", _part(held, cls, definitions, reach)])
     for name, value in parts_of(cls):
         if isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{name}":
             parts.append([name, _class(value, definitions, reach)])

@@ -6,6 +6,7 @@ import gc
 import pickle
 import sys
 import types
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -304,7 +305,9 @@ def _walk(roots: list[Any], definitions: Definitions) -> dict[int, tuple[int, An
                 fresh.append(value)
             else:
                 fresh.extend(value.__closure__ or ())
-        pending = gc.get_referents(*fresh)
+        # Nobody holds on to an object through a weak reference, but who follows one sees what others do to it.
+        weak = (value() for value in fresh if isinstance(value, weakref.ReferenceType))
+        pending = [*gc.get_referents(*fresh), *weak]
     return found
 
 

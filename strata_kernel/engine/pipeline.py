@@ -137,7 +137,7 @@ class Pipeline:
         """Bring variables of the current position into the namespace, running producers where there is no other way."""
         position = self.fetched = self.position
         try:
-            drifted, last = False, self.session.entries.get(self.at)
+            drifted, failed, last = False, False, self.session.entries.get(self.at)
             for _ in range(len(self.session.cells)):
                 try:
                     if drifted:
@@ -152,6 +152,9 @@ class Pipeline:
                     # The cell had failed before as well: the position is where its failure leaves the process.
                     position, last = self.position, self.session.entries.get(self.at)
                     self.fetched = position
+                    if failed:  # what it needs costs what was brought: all above it comes in order
+                        await self.resolver.replay({n for n, s in position.items() if s.by != self.at}, position)
+                    failed = True
             self.resolver.load(names, position)
         except (CellFailed, Declined, StoreError):
             # What cannot come back as it was stays away.

@@ -55,7 +55,7 @@ class Resolver:
                 continue
             await self._recompute(pending, state)
         else:
-            await self._replay(pending, state)
+            await self.replay(pending, state)
         self.placement.clear_to(state)
 
     def _apart_from_modules(self) -> set[str]:
@@ -138,7 +138,7 @@ class Resolver:
         entry = self.session.entries[cell]
         await self.rerun(self.session.cells.index(entry.reading.cell), entry.before, entry.manifest)
 
-    async def _replay(self, pending: set[str], state: State) -> None:
+    async def replay(self, pending: set[str], state: State) -> None:
         """Run all cells again in their order: what each brings back by itself can cost what another has brought."""
         if self._replaying:
             raise StoreError(f"cannot bring back {', '.join(sorted(pending))}")
