@@ -291,7 +291,7 @@ class Pipeline:
             before = note(reading, reach, state, self.placement)
             if not reading.part:
                 self.listen(cell.id, "running", ())
-            standing = self.placement.doubt(touchable(before, self.host), "run:" + self._unique())
+            standing = self.placement.doubt(touchable(before, self.host), self._unique())
             made = Made(reading, self.host.namespace, self.values)
             self.host.observe()
             try:

@@ -16,6 +16,8 @@ from strata_kernel.ports import Blobs, Host, Patch, Values
 
 #: Values on the shelf and digests in memory from which on those that no place of the document prescribes are dropped.
 KEPT = 64
+#: How the versions begin that no place of the document prescribes: what a run that failed, or none of ours, left.
+DOUBT = "doubt:"
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -101,8 +103,9 @@ class Placement:
     def retire(self, replaced: Iterable[tuple[str, str]], keep: Iterable[str]) -> None:
         """Take away what was made of definitions that others now stand for, but for the versions to keep."""
         anew, kept = set(replaced), set(keep)
-        for version in kept if anew else ():
-            self.shelf.pop(version, None)  # what lies there is the object that was replaced
+        if anew:
+            # What lies there is the object that was replaced, or may refer to it.
+            self.shelf = {v: values for v, values in self.shelf.items() if v not in kept and not v.startswith(DOUBT)}
         pending = list(anew)
         while pending:
             definition = pending.pop()
@@ -206,12 +209,12 @@ class Placement:
         else:
             self.hidden[unit] = slot.version
 
-    def doubt(self, names: set[str], version: str) -> dict[str, str]:
+    def doubt(self, names: set[str], unique: str) -> dict[str, str]:
         """Give up the versions of names and of all settable units until a run that could change them is recorded.
 
         Whatever ends the run, nothing is then taken for what it may no longer be. Returns the versions as they stood.
         """
-        standing = dict(self.names)
+        standing, version = dict(self.names), DOUBT + unique
         for name in names:
             self.names[name] = version
         self._doubted = version

@@ -166,7 +166,7 @@ class Bridge:
     def distrust(self) -> None:
         """Take nothing that stands in the process for what it should be: it is brought back before it is used."""
         placement = self.pipeline.placement
-        placement.doubt(set(self.host.names()), "doubt:" + secrets.token_hex(8))
+        placement.doubt(set(self.host.names()), secrets.token_hex(8))
         placement.contents.clear()
 
     def pause(self, seconds: float) -> None:
