@@ -88,6 +88,9 @@ describe('words', () => {
     const text =
       'cell b (c1)\nran in 2 s\n  - `x` changed (in c0)\nnow: stale\n  - `x` changed (in c0)';
     expect(decisions(text)).toEqual(['ran in 2 s']);
-    expect(reasons(text)).toHaveLength(2);
+    expect(reasons(text, id => (id === 'c0' ? '[1]' : id))).toEqual([
+      '`x` changed in [1]',
+      '`x` changed in [1]'
+    ]);
   });
 });

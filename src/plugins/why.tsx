@@ -21,7 +21,7 @@ import type { ILook } from '../views/artifacts';
 import { Findings, ordered } from '../views/findings';
 import { STATE_ICONS, pinIcon, whyIcon } from '../views/icons';
 import { lineage } from '../views/lineage';
-import { namer } from '../views/names';
+import { namer, placer } from '../views/names';
 import { select } from '../views/navigate';
 import type { IWalk } from '../views/passes';
 import { PAGE, type ISight } from '../views/preview';
@@ -119,6 +119,7 @@ class WhyPanel extends ReactWidget {
         look={this._look}
         actions={this._actions(facts.id)}
         name={name}
+        place={placer(bench.model, bench.panel.context.model)}
         trans={this._trans}
         onJump={cell => select(bench.panel, cell)}
         onLook={(cell, wanted, offset) => void this._lookAt(bench, cell, wanted, offset)}

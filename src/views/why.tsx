@@ -9,7 +9,7 @@ import { Artifacts, parsed, type ILook, type IRow } from './artifacts';
 import { STATE_ICONS } from './icons';
 import { Lineage, type IStep } from './lineage';
 import { Passes, type IWalk } from './passes';
-import { badge, bytes, sentence, when } from './words';
+import { badge, bytes, reason, sentence, when } from './words';
 
 /** Names that share state, as a cell left them. */
 interface IUnit {
@@ -53,6 +53,7 @@ export interface IWhyProps {
   look: ILook | null;
   actions: IAction[];
   name: (id: string) => string;
+  place: (id: string) => string;
   trans: TranslationBundle;
   onJump: (id: string) => void;
   onLook: (cell: string, name: string, offset: number) => void;
@@ -60,10 +61,10 @@ export interface IWhyProps {
   onStep: (names: readonly string[], place: number) => void;
 }
 
-/** Return the reasons in the kernel's text: the lines that it lists. */
-export function reasons(text: string): string[] {
+/** Return the reasons in the kernel's text, the lines that it lists, with cells told by where they are. */
+export function reasons(text: string, place: (id: string) => string): string[] {
   const lines = text.split('\n').filter(line => line.startsWith('  - '));
-  return lines.map(line => line.slice(4));
+  return lines.map(line => line.slice(4).replace(/ \(in (\S+)\)$/, (_, id) => ` in ${place(id)}`));
 }
 
 /** Return the lines that say what was decided last, without the cell's name and its present state. */
@@ -198,13 +199,15 @@ function Actions({ actions, trans }: IWhyProps): JSX.Element {
 
 /** Everything about one cell. */
 export function WhyView(props: IWhyProps): JSX.Element {
-  const { facts, label, findings, inspection, kept, lineage, carry, trans } = props;
+  const { facts, label, findings, inspection, kept, lineage, carry, place, trans } = props;
   const details = (inspection?.details ?? {}) as IDetails;
   const left = outputs(details, kept, trans);
   const Icon = STATE_ICONS[facts.state];
   const text = inspection?.text ?? '';
   const why = [
-    ...new Set([...reasons(text), ...(text ? [] : facts.reasons.map(item => item.text))])
+    ...new Set(
+      text ? reasons(text, place) : facts.reasons.map(item => reason(item, facts.id, place))
+    )
   ];
   return (
     <div className="strata-Why-body">
