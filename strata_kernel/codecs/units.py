@@ -295,7 +295,7 @@ def _walk(roots: list[Any], definitions: Definitions) -> dict[int, tuple[int, An
     pending = roots
     while pending and len(found) < _WALKED:
         fresh = []
-        for value in pending:
+        for value in map(_behind, pending):
             if id(value) in found or isinstance(value, (type, types.ModuleType)) or value is definitions.namespace:
                 continue
             if (type(value) is dict and "__builtins__" in value) or definitions.reference(value) is not None:
@@ -311,12 +311,22 @@ def _walk(roots: list[Any], definitions: Definitions) -> dict[int, tuple[int, An
     return found
 
 
+def _behind(value: Any) -> Any:
+    """Return what a weak proxy stands for, None once it is gone; any other object as it is."""
+    if type(value) not in weakref.ProxyTypes:
+        return value
+    try:
+        return value.__sizeof__.__self__
+    except (ReferenceError, AttributeError):
+        return None
+
+
 def _reach(roots: list[Any], definitions: Definitions) -> Reach:
     """Return what code in values that have no stored form can touch, as the garbage collector shows them."""
     reach, seen, pending = Reached(), set[int](), roots
     while pending:
         fresh = []
-        for value in pending:
+        for value in map(_behind, pending):
             if id(value) in seen or isinstance(value, types.ModuleType) or value is definitions.namespace:
                 continue
             seen.add(id(value))

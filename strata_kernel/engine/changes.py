@@ -17,7 +17,8 @@ from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.restore import Placement, of_state
 from strata_kernel.ports import Host, Observed, Step, Values
 
-_DEFINING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_DEFINING = (*_FUNCTIONS, ast.ClassDef)
 
 
 class Made:
@@ -46,12 +47,32 @@ class Made:
 
 
 def _only_defines(source: str) -> bool:
-    """Tell whether a cell holds nothing but definitions and imports; one in other syntax is taken to do more."""
+    """Tell whether no statement of a cell can change what one above it defines; in other syntax it is taken to."""
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return all(isinstance(statement, (*_DEFINING, ast.Import, ast.ImportFrom)) for statement in body)
+    rest = [statement for statement in body if not isinstance(statement, ast.Import | ast.ImportFrom)]
+    return all(isinstance(each, _DEFINING) for each in rest[:1]) and all(map(_runs_nothing, rest[1:]))
+
+
+def _runs_nothing(statement: ast.stmt) -> bool:
+    """Tell whether a statement calls nothing: no decorator, base or metaclass, and no default that is worked out."""
+    if isinstance(statement, _FUNCTIONS):
+        given = statement.args
+        annotations = [
+            a.annotation for a in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg) if a
+        ]
+        parts = [*given.defaults, *given.kw_defaults, *annotations, statement.returns]
+        return not statement.decorator_list and all(p is None or isinstance(p, ast.Constant | ast.Name) for p in parts)
+    if isinstance(statement, ast.ClassDef):
+        plain = not (statement.decorator_list or statement.bases or statement.keywords)
+        return plain and all(map(_runs_nothing, statement.body))
+    if isinstance(statement, ast.Assign):
+        return all(isinstance(t, ast.Name) for t in statement.targets) and isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Pass) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    )
 
 
 def reloadable(before: Before, seen: Observed, units: list[Unit], host: Host) -> bool:
