@@ -152,13 +152,17 @@ class Values(Protocol):
 
 
 class Ran(msgspec.Struct):
-    """What executing a cell's source gave: iopub messages in final state, the error, and the wall time in seconds."""
+    """What executing a cell's source gave: iopub messages in final state, the error, and the wall time in seconds.
+
+    `line`: the cell's own line at which it failed, 0 when that cannot be told.
+    """
 
     outputs: list[dict[str, Any]] = []
     error: tuple[str, str, list[str]] | None = None
     seconds: float = 0.0
     live: bool = False
     result: bool = False
+    line: int = 0
 
 
 class Done(msgspec.Struct):

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from strata_kernel.codecs.immutable import qualified
+from strata_kernel.domain.state import OPEN_FIGURES
 from strata_kernel.errors import CodecError
 
 #: Classes by qualified name; a subclass is refused too. They stand for something outside the value: a running frame,
@@ -131,7 +132,14 @@ def module_state() -> dict[int, str]:
             own = kind.__module__ in local and not isinstance(value, Enum)
             if (kind in (list, dict, set, bytearray) or own) and not key.startswith("__"):
                 found[id(value)] = f"{name}.{key}"
+    found.update(dict.fromkeys(map(id, open_figures()), OPEN_FIGURES))
     return found
+
+
+def open_figures() -> list[Any]:
+    """Return the figures that pyplot keeps open, the one that its calls work on last."""
+    helpers = sys.modules.get("matplotlib._pylab_helpers")
+    return [manager.canvas.figure for manager in helpers.Gcf.figs.values()] if helpers is not None else []
 
 
 @lru_cache(maxsize=1)

@@ -24,6 +24,7 @@ from strata_kernel.codecs.summary import summarise
 from strata_kernel.codecs.trace import Span, components, guarded
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Reach, UnitKind
+from strata_kernel.domain.state import OPEN_FIGURES
 from strata_kernel.errors import CodecError
 
 #: How many objects to walk from a value that cannot be encoded, to find what it shares with others.
@@ -81,7 +82,7 @@ def group(values: dict[str, object], definitions: Definitions) -> list[Group]:
         tries = [a for a in tries if not tangle & a.values.keys()]
     if tries and (owned := module_state()):
         for attempt in tries:
-            attempt.refuse_shared(owned)
+            attempt.refuse_shared(owned, definitions)
     for members in _partition(tries, definitions):
         attempt = members[0]
         if len(members) > 1:
@@ -169,9 +170,12 @@ class _Try:
             return found
         return _walk(list(self.values.values()), definitions) if self.reason is not None else {}
 
-    def refuse_shared(self, owned: dict[int, str]) -> None:
-        """Give up the stored form where the names share a global of the user's module: it would be a copy."""
-        shared = self.pickler.objects().keys() & owned.keys() if self.pickler is not None else set()
+    def refuse_shared(self, owned: dict[int, str], definitions: Definitions) -> None:
+        """Give up the stored form where the names share what a module holds and can change: it would be a copy."""
+        if self.pickler is not None or OPEN_FIGURES in owned.values():
+            shared = self.objects(definitions).keys() & owned.keys()
+        else:
+            shared = set()
         if shared:
             place = owned[min(shared)]
             names = ", ".join(f"`{name}`" for name in sorted(self.values))

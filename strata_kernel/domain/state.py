@@ -30,6 +30,10 @@ HISTORY = re.compile(r"_{2,3}|_i{1,3}|_i?\d+|_dh|_oh|_ih|In|Out|_exit_code|__ann
 SUBMODULE = "module:"
 #: Hidden units for the variables of the user's own modules.
 VARIABLES = "proc:module:"
+#: The unit of the figures that pyplot keeps open, with most backends, from one cell to the next.
+FIGURES = VARIABLES + "matplotlib.pyplot"
+#: What values share that hold one of them.
+OPEN_FIGURES = "a figure that pyplot keeps open"
 #: Stand for the runs of cells that a cell follows without reading them, and for what it takes from lanes.
 AFTER = "proc:after:"
 LANES = AFTER + "lanes"

@@ -16,6 +16,16 @@ from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Host, Observed, Patch, Store, World
 
 
+class Touched(msgspec.Struct, frozen=True):
+    """Where a run may change what was imported: the cell's own line (0: a function's), and what stood there.
+
+    None stands where that cannot be told.
+    """
+
+    line: int
+    patch: Patch | None
+
+
 class Before(msgspec.Struct):
     """What is noted before a run: its place, and the values that it could rebind without being told from before."""
 
@@ -24,7 +34,7 @@ class Before(msgspec.Struct):
     state: State
     bound: dict[str, Any]
     present: frozenset[str]
-    patches: list[Patch | None]
+    patches: list[Touched]
     reference: dict[tuple[str, ...], tuple[str, str | None]]
     definitions: Noted
 
@@ -53,16 +63,18 @@ def note(reading: Reading, closure: Closure, state: State, placement: Placement)
         state,
         bound,
         frozenset(present),
-        patched(reading, closure, placement.host),
+        touched(reading, closure, placement.host),
         reference,
         noted(closure.slots.values(), placement.values),
     )
 
 
-def patched(reading: Reading, closure: Closure, host: Host) -> list[Patch | None]:
-    """Return what stands where the run may set attributes of what was imported; None where that cannot be told."""
+def touched(reading: Reading, closure: Closure, host: Host) -> list[Touched]:
+    """Return where the run may change what was imported."""
     found = []
+    own = set(reading.analysis.effects)
     for chain in closure.effects:
+        line = chain.line if chain in own else 0
         slot = closure.slots.get(chain.root)
         imported = reading.analysis.imports.get(chain.root)
         if imported is not None:
@@ -75,10 +87,21 @@ def patched(reading: Reading, closure: Closure, host: Host) -> list[Patch | None
             continue
         known = chain.path.endswith("=") and not chain.path.endswith("[]=") and "(" not in chain.path
         if known:
-            found.append(host.patch(target, chain.path.removesuffix("=")))
+            found.append(Touched(line, host.patch(target, chain.path.removesuffix("="))))
         elif lasting(chain, slot.unit if slot else Unit((chain.root,), "", "module", summary={chain.root: target})):
-            found.append(None)
+            found.append(Touched(line, None))
     return found
+
+
+def undoable(before: Before, seen: Observed, until: int = 0) -> list[Patch | None]:
+    """Return the patches behind a run's effects; None among them for what is no patch.
+
+    `until`: the last line of the cell that the run came to, 0 for all.
+    """
+    reached = [t.patch for t in before.patches if not until or t.line <= until]
+    names = {p.name for p in reached if p is not None}
+    others = [r for r in seen.reasons if r.code == "effect" and not any(n in r.text for n in names)]
+    return [*reached, *(None for _ in others)]
 
 
 def touchable(before: Before, host: Host) -> set[str]:

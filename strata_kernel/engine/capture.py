@@ -13,11 +13,11 @@ from strata_kernel.domain.analysis import Definition
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
-from strata_kernel.domain.state import BUILTIN, LAST_RESULT, SUBMODULE, holders, referring
+from strata_kernel.domain.state import BUILTIN, FIGURES, LAST_RESULT, OPEN_FIGURES, SUBMODULE, holders, referring
 from strata_kernel.engine.altered import altered, out_of_reach
 from strata_kernel.engine.apart import key_of, own_lineage
-from strata_kernel.engine.before import Before
-from strata_kernel.engine.changes import Made, left_behind, outdated, reloadable
+from strata_kernel.engine.before import Before, undoable
+from strata_kernel.engine.changes import Made, left_behind, outdated, reloads
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.restore import Source, of_state
@@ -38,8 +38,8 @@ class Captured(msgspec.Struct):
     replaced: frozenset[tuple[str, str]] = frozenset()
     #: Definitions that the run changed where they stood.
     altered: frozenset[tuple[str, str]] = frozenset()
-    #: Whether all that the run did to the process was done to the user's own modules.
-    reloadable: bool = False
+    #: Whether all that the run did to the process was done to the user's own modules; None when nothing was.
+    reloads: bool | None = None
 
 
 class Capture:
@@ -52,7 +52,7 @@ class Capture:
         self.reasons = self._reasons()
         self.altered = altered(before.definitions, values)
         #: The variables that change with them.
-        self.changing = referring((lineage for _, lineage in self.altered), self.state)
+        self.changing = referring((lineage for _, lineage in self.altered), self.state) | self._drawn_on()
         self.reads = self._reads()
         self.key = provenance.key(
             program=before.reading.program,
@@ -77,6 +77,13 @@ class Capture:
             if unit not in self.state:
                 found["random", unit] = Reason("random", f"unseeded random numbers ({unit.removeprefix('rng:')})")
         return tuple(found.values())
+
+    def _drawn_on(self) -> frozenset[str]:
+        """Return the variables that share a figure with pyplot, which the run worked on there."""
+        if all(r.name != FIGURES for r in self.seen.reasons if r.code == "introspection"):
+            return frozenset()
+        shared = {n: s.unit.reason for n, s in self.state.items() if s.unit.reason is not None}
+        return frozenset(n for n, reason in shared.items() if reason.name == OPEN_FIGURES)
 
     def _reads(self) -> dict[str, Dependency]:
         reads = {}
@@ -273,12 +280,6 @@ class Capture:
             version = provenance.version(key=self.key, names=[LAST_RESULT])
             self.units.append(Unit((LAST_RESULT,), version, "hidden"))
 
-    def undoable(self) -> list[Patch | None]:
-        """Return the patches behind the run's effects; None among them for what is no patch."""
-        names = {p.name for p in self.before.patches if p is not None}
-        seen = [r for r in self.seen.reasons if r.code == "effect" and not any(n in r.text for n in names)]
-        return [*self.before.patches, *(None for _ in seen)]
-
     def effects(self) -> tuple[str, ...]:
         """Return what the run may have done to the process that cannot simply be set again, in words."""
         found = [r.text for r in self.seen.reasons if r.code == "effect"]
@@ -367,6 +368,6 @@ def finish(
         seconds=capture.ran.seconds,
         source=capture.before.reading.cell.source,
     )
-    safe = reloadable(capture.before, capture.seen, units, capture.host)
-    patches, replaced = capture.undoable(), frozenset(capture.replaced)
+    safe = reloads(capture.before, capture.seen, units, capture.host)
+    patches, replaced = undoable(capture.before, capture.seen), frozenset(capture.replaced)
     return Captured(manifest, groups, patches, capture.ran.outputs, replaced, capture.altered, safe)

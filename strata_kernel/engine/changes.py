@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,10 +13,10 @@ from strata_kernel.cells.kind import Reading
 from strata_kernel.domain import provenance
 from strata_kernel.domain.manifest import Unit
 from strata_kernel.domain.state import ABSENT, VARIABLES, Slot
-from strata_kernel.engine.before import Before
+from strata_kernel.engine.before import Before, undoable
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.restore import Placement, of_state
-from strata_kernel.ports import Host, Observed, Step, Values
+from strata_kernel.ports import Host, Observed, Patch, Ran, Step, Values
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _DEFINING = (*_FUNCTIONS, ast.ClassDef)
@@ -75,9 +76,9 @@ def _runs_nothing(statement: ast.stmt) -> bool:
     )
 
 
-def reloadable(before: Before, seen: Observed, units: list[Unit], host: Host) -> bool:
-    """Tell whether the run may have had effects, and on nothing but modules of the user's."""
-    found = any(u.reason is not None and u.reason.code == "module state" for u in units)
+def reloads(before: Before, seen: Observed, units: list[Unit], host: Host) -> bool | None:
+    """Tell whether the run may have had effects on nothing but modules of the user's; None if on none of these."""
+    alone, found = True, any(u.reason is not None and u.reason.code == "module state" for u in units)
     roots = {n: u for u in units if u.kind == "module" for n in u.names}
     for chain in before.closure.effects:
         slot = before.closure.slots.get(chain.root)
@@ -85,11 +86,10 @@ def reloadable(before: Before, seen: Observed, units: list[Unit], host: Host) ->
         if unit is None or not lasting(chain, unit):
             continue
         target = f"{unit.summary.get(chain.root, chain.root)}.{chain.path}"
-        if target != "importlib.reload" and not host.modules.are_users(target.partition(".")[0]):
-            return False
-        found = True
+        users = target == "importlib.reload" or host.modules.are_users(target.partition(".")[0])
+        alone, found = alone and users, found or users
     effects = [(r.name or "").startswith(VARIABLES) for r in seen.reasons if r.code == "effect"]
-    return (found or bool(effects)) and all(effects)
+    return alone and all(effects) if found or any(effects) else None
 
 
 def keep_modules(live: dict[str, Slot], seen: Observed, placement: Placement, by: str) -> None:
@@ -106,6 +106,40 @@ def keep_modules(live: dict[str, Slot], seen: Observed, placement: Placement, by
         else:
             live.pop(name, None)
             placement.hidden.pop(name, None)
+
+
+def left_in_process(before: Before, ran: Ran, seen: Observed, placement: Placement, *, undo: bool) -> dict[str, Slot]:
+    """Return the effect of a run that failed: taken back where that can be, else nothing is recorded after it.
+
+    With `undo` its patches are taken back once another cell runs.
+    """
+    assert ran.error is not None
+    reload = reloads(before, seen, [], placement.host)
+    patches = [p for p in undoable(before, seen, _reached(before, ran.line)) if p is None or _differs(p)]
+    if not reload and not patches:
+        return {}
+    name = "effect:failed:" + secrets.token_hex(4)
+    placement.hidden[name] = name
+    if reload is not None:
+        placement.reloads[name] = reload
+    if undo and None not in patches:
+        placement.patches[name] = [p for p in patches if p is not None]
+    return {name: Slot(Unit((name,), name, "hidden"), before.reading.cell.id)}
+
+
+def _differs(patch: Patch) -> bool:
+    return vars(patch.holder).get(patch.name, ABSENT) is not patch.value
+
+
+def _reached(before: Before, line: int) -> int:
+    """Return the last line of the statement in which a run failed, 0 when it cannot be told."""
+    if not line:
+        return 0
+    try:
+        body = ast.parse(before.reading.cell.source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return 0
+    return next((s.end_lineno or 0 for s in body if s.lineno <= line <= (s.end_lineno or 0)), 0)
 
 
 def left_behind(before: Before, host: Host, key: str, written: set[str]) -> list[Unit]:

@@ -19,7 +19,7 @@ from strata_kernel.domain.state import START, Slot, State, advance, closure, hid
 from strata_kernel.engine.altered import altered, endangered
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
-from strata_kernel.engine.changes import Made, keep_modules, reloadable
+from strata_kernel.engine.changes import Made, keep_modules, left_in_process
 from strata_kernel.engine.journey import Origin
 from strata_kernel.engine.keeping import Options, without_lost, worth_keeping
 from strata_kernel.engine.lookup import NOT_PUBLISHED
@@ -322,12 +322,7 @@ class Pipeline:
             live[name] = Slot(unit, before.reading.cell.id)
         keep_modules(live, seen, self.placement, before.reading.cell.id)
         self.position = live
-        if reloadable(before, seen, [], self.host):
-            # What it did to the user's modules before it failed is undone with them, once another cell runs.
-            name = "effect:failed:" + secrets.token_hex(4)
-            self.placement.hidden[name] = name
-            self.placement.reloadable.add(name)
-            self.position = {**live, name: Slot(Unit((name,), name, "hidden"), before.reading.cell.id)}
+        self.position = {**live, **left_in_process(before, ran, seen, self.placement, undo=self.session.ordered)}
         error = (ran.error[0], ran.error[1])
         # Without a document the values that a failed cell left are the ones that the next cell sees, as ever.
         after = before.state if self.session.ordered else live
@@ -346,7 +341,7 @@ class Pipeline:
         captured = finish(capture, files, recorded if twin is None else lambda key: twin, self._unique())
         manifest = msgspec.structs.replace(captured.manifest, created=time.time())
         if self.placement.tainted(before.state):
-            text = "a change made to the process by a cell that is gone cannot be undone: restart the kernel"
+            text = "a change made to the process by a cell that is gone or failed cannot be undone: restart the kernel"
             manifest = msgspec.structs.replace(manifest, reasons=(*manifest.reasons, Reason("tainted", text)))
         manifest, kept = worth_keeping(manifest, captured, self.options, part=bool(before.reading.part))
         self._put_in_place(manifest, captured, standing)
@@ -393,7 +388,7 @@ class Pipeline:
 
 def _note_patches(placement: Placement, name: str, captured: Captured) -> None:
     patches = captured.patches
-    if name.startswith("effect:") and captured.reloadable:
-        placement.reloadable.add(name)
+    if name.startswith("effect:") and captured.reloads is not None:
+        placement.reloads[name] = captured.reloads
     if name.startswith("effect:") and patches and None not in patches:
         placement.patches[name] = [p for p in patches if p is not None]

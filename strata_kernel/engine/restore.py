@@ -48,8 +48,8 @@ class Placement:
         self._refers: dict[str, tuple[frozenset[tuple[str, str]], tuple[str, str] | None]] = {}
         #: What stood where an effect of this process patched something, by effect; only where patches are all it did.
         self.patches: dict[str, list[Patch]] = {}
-        #: Effects on nothing but the user's own modules, which can be made anew.
-        self.reloadable: set[str] = set()
+        #: Effects on the user's own modules, which can be made anew, and whether they did nothing else.
+        self.reloads: dict[str, bool] = {}
         #: The state that names are being brought to.
         self.state: State = {}
         #: Digest of a unit's live names by (version, names), as it was when the version came into place.
@@ -258,7 +258,8 @@ class Placement:
                     self.host.unpatch(patch)
                 del self.hidden[unit], self.patches[unit]
         left = self.tainted(state)
-        if left and self.reloadable.issuperset(left):
+        # Where an effect did other things too, its part in the modules cannot be made again without these.
+        if left and all(map(self.reloads.get, left)) and all(self.reloads.get(u, True) for u in self.hidden):
             start_over(self)
 
     def tainted(self, state: State) -> list[str]:
@@ -291,7 +292,7 @@ def changed_in_place(placement: Placement, altered: Iterable[tuple[str, str]]) -
 def start_over(placement: Placement, keep: Set[str] = frozenset()) -> None:
     """Unload the user's modules and let go of all that may hold a part of them, which is all but these versions."""
     placement.host.modules.unload()
-    for unit in [u for u in placement.hidden if u in placement.reloadable or u.startswith(VARIABLES)]:
+    for unit in [u for u in placement.hidden if u in placement.reloads or u.startswith(VARIABLES)]:
         del placement.hidden[unit]
     for name in placement.host.names():
         if placement.names.get(name) not in keep:

@@ -41,7 +41,7 @@ async def unfold(pipeline: Pipeline, reading: Reading, state: State, audience: s
         if not first.served:
             raise
     again = _Run(pipeline, reading, state, audience, True)
-    again.replayed = first.replayed
+    again.hushed = first.told
     return await again.run()
 
 
@@ -59,6 +59,8 @@ class _Run:
         self.outputs: Outputs = []
         #: How many of the outputs the client has seen.
         self.replayed = 0
+        #: How many actions were begun, how many of them the client has seen, and how many it had seen before this run.
+        self.begun, self.told, self.hushed = 0, 0, 0
         self.served, self.ran = 0, 0
         self.why: tuple[Reason, ...] = ()
 
@@ -111,6 +113,7 @@ class _Run:
     async def _one(self, action: Action, at: State) -> Manifest | Failed:
         """Return the run that stands for an action, from the store or by running it."""
         self.pipeline.progress(self.cell.id, action.place, action.total)
+        self.begun += 1
         if not self.force:
             entry = self.session.look_at(action.reading, at)
             if entry.manifest is not None:
@@ -119,9 +122,11 @@ class _Run:
                 return entry.manifest
             self.why = self.why or because(action, entry.reasons)
         self._replay()
+        self.told = self.begun - 1
         self.ran += 1
-        shown = self.audience if self.audience == "client" else "nobody"
+        shown = self.audience if self.audience == "client" and self.begun > self.hushed else "nobody"
         outcome = await self.pipeline.perform(action.reading, at, shown)
+        self.told = self.begun
         if isinstance(outcome, Failed):
             return outcome
         self.outputs += outputs_of(outcome.manifest, self.pipeline.store)

@@ -8,6 +8,7 @@ import contextlib
 import pkgutil
 import sys
 import time
+import types
 from collections.abc import Awaitable, Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import compress, repeat
@@ -153,6 +154,7 @@ class IPythonHost:
             request |= {"silent": False, "store_history": False, "allow_stdin": False}
         self.stage.forced = self.anew and audience == "client"
         self._show_results(self.namespace)
+        former, line = getattr(sys, "last_traceback", None), 0
         with (
             self._recording(audience) as recorder,
             self._code_of(cell),
@@ -183,14 +185,15 @@ class IPythonHost:
         error = None
         if reply["status"] != "ok":
             error = (reply.get("ename", ""), reply.get("evalue", ""), reply.get("traceback", []))
+            line = _failing_line(self.namespace, former)
         if audience == "client":
             self.kernel.plain_reply = reply
             self.executed, self.uncounted = True, not request["store_history"]
         elif error is not None:
-            self.failure = Failure(cell, _failing_line(self.namespace), error[2])
+            self.failure = Failure(cell, line, error[2])
             # The user meant all of it to stop, not just this cell.
             self.kernel.interrupts.pending |= error[0] in NAMES
-        return Ran(recorder.outputs, error, seconds, recorder.live, recorder.result)
+        return Ran(recorder.outputs, error, seconds, recorder.live, recorder.result, line)
 
     def replay(self, outputs: list[dict[str, Any]]) -> None:
         """Show the client what a part of its cell showed when it ran."""
@@ -299,9 +302,10 @@ class IPythonHost:
         self._show_results(self.names())
 
 
-def _failing_line(namespace: dict[str, Any]) -> int:
-    """Return the cell's own line in the traceback that the shell showed last."""
+def _failing_line(namespace: dict[str, Any], former: types.TracebackType | None) -> int:
+    """Return the cell's own line in the traceback that the shell showed last, 0 when none came after the former."""
     trace = getattr(sys, "last_traceback", None)
+    trace = None if trace is former else trace
     while trace is not None:
         if trace.tb_frame.f_globals is namespace and trace.tb_frame.f_code.co_name == "<module>":
             return int(trace.tb_lineno)

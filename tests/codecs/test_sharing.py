@@ -216,3 +216,13 @@ def test_what_was_encoded_dies_with_its_last_user(definitions: Definitions) -> N
         assert [end() for end in ends] == [None, None]
     finally:
         gc.enable()
+
+
+def test_what_stands_behind_a_weak_proxy_is_shared(units: Units) -> None:
+    class Kept:
+        pass
+
+    value, other = Kept(), Kept()
+    proxy, gone = weakref.proxy(value), weakref.proxy(other)
+    del other
+    assert units(a=value, b=[proxy], c=[gone]) == {("a", "b"), ("c",)}

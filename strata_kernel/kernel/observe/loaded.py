@@ -8,7 +8,7 @@ import sys
 from types import ModuleType
 
 from strata_kernel.domain.state import VARIABLES
-from strata_kernel.kernel.observe import frames
+from strata_kernel.kernel.observe import figures, frames
 from strata_kernel.kernel.observe.process import ProcessState
 from strata_kernel.kernel.observe.variables import probe
 from strata_kernel.world.files import Files, Stat, stat_of
@@ -88,7 +88,8 @@ class LoadedModules:
             return None
 
     def unload(self) -> None:
-        """Unload the user's modules, so that an import makes them anew."""
+        """Unload the user's modules, so that an import makes them anew, and close the figures that pyplot keeps."""
+        figures.close()
         for name in self._local:
             sys.modules.pop(name, None)
             self._process.forget(VARIABLES + name)

@@ -14,6 +14,7 @@ from strata_kernel.kernel.observe import (
     audit,
     clocks,
     environment,
+    figures,
     frames,
     generators,
     lookups,
@@ -95,6 +96,7 @@ class Observer:
         generators.install(hooks)
         readers.install(hooks)
         pools.install(hooks)
+        figures.install(hooks)
         sys.addaudithook(audit.hook)
 
     def start(self, namespace: dict[str, Any], drawn_from: dict[str, Any] | None = None) -> None:

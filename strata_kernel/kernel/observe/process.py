@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
-from strata_kernel.domain.state import VARIABLES
-from strata_kernel.kernel.observe import active, generators, lasting
+from strata_kernel.domain.state import FIGURES, VARIABLES
+from strata_kernel.kernel.observe import active, figures, generators, lasting
 from strata_kernel.kernel.observe.generators import GENERATORS, states
 from strata_kernel.kernel.observe.packing import Packer
 from strata_kernel.kernel.observe.probes import ABSENT, PROBES, Probe, Values
@@ -58,7 +58,7 @@ class ProcessState:
 
     def install(self, hooks: ImportHooks) -> None:
         """Take the state of the process for its start."""
-        for probe in PROBES:
+        for probe in (*PROBES, figures.PROBE):
             hooks.after(probe.module, partial(self._adopt, probe))
         for unit, module in (("rng:random", "random"), ("rng:numpy", "numpy.random"), ("rng:torch", "torch")):
             hooks.after(module, partial(self._adopt_generator, unit))
@@ -167,7 +167,8 @@ class ProcessState:
         for unit, state in after.items():
             if before.get(unit) != state and unit not in GENERATORS and _packed(state) is None:
                 what = unit.replace(VARIABLES, "a variable of the module ").removeprefix("proc:")
-                found.append(Reason("effect", f"sets {what} to what cannot be saved", name=unit))
+                text = "leaves figures open in pyplot" if unit == FIGURES else f"sets {what} to what cannot be saved"
+                found.append(Reason("effect", text, name=unit))
         return found
 
     @staticmethod

@@ -6,6 +6,7 @@ import os
 import stat as modes
 from typing import Any
 
+from strata_kernel.codecs.refuse import open_figures
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.kernel.observe.observed import digested
@@ -51,6 +52,8 @@ class Recording:
         self.set_generators: set[str] = set()
         #: Generators whose states were read as the cell found them.
         self.asked: set[str] = set()
+        #: The figures that pyplot kept open when the cell began, by identity.
+        self.figures = frozenset(map(id, open_figures()))
         self.reasons: dict[tuple[str, str | None, int | None], Reason] = {}
         #: Targets of native writers: files, or folders whose files are looked through at the end.
         self.grown: set[str] = set()
