@@ -109,13 +109,15 @@ class Pipeline:
         """Serve or run the cell at a place of the document, after whatever above it is not up to date."""
         self.session.turn += 1
         self.at = self.session.cells[index].id
-        for _ in range(len(self.session.cells)):
+        drifted = ""
+        for _ in range(len(self.session.cells) + 1):
             try:
                 return await self._run(index, force=force)
-            except Drifted:
+            except Drifted as drift:
                 # Cells above that used the old value are stale now.
                 self.session.readvance()
-        return await self._run(index, force=force)
+                drifted = str(drift)
+        raise StoreError(f"cell {drifted} leaves something else each time it runs, which this one would use")
 
     async def _run(self, index: int, *, force: bool) -> Outcome:
         self.session.look_anew()
