@@ -187,8 +187,23 @@ class Player:
         return None
 
 
+def array(value, memo):
+    """Copy an array; views of one memory stay views of one."""
+    numpy = sys.modules["numpy"]
+    base = value
+    while isinstance(base.base, numpy.ndarray):
+        base = base.base
+    if base is value or value.dtype.hasobject:
+        return value.__deepcopy__(memo)
+    offset = value.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    made = numpy.ndarray(value.shape, value.dtype, copy.deepcopy(base, memo), offset, value.strides)
+    made.flags.writeable = value.flags.writeable
+    return made
+
+
 def copied(names):
     """Copy values with what they share."""
+    copy._deepcopy_dispatch[sys.modules["numpy"].ndarray] = array
     memo = {id(v): v for v in names.values() if isinstance(v, SHARED)}
     return copy.deepcopy(names, memo)
 
