@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -108,6 +108,14 @@ def keep_modules(live: dict[str, Slot], seen: Observed, placement: Placement, by
             placement.hidden.pop(name, None)
 
 
+def note_effect(placement: Placement, name: str, patches: Sequence[Patch | None], reload: bool | None) -> None:
+    """Record how an effect that stands can be taken back: with the user's modules, or patch by patch."""
+    if name.startswith("effect:") and reload is not None:
+        placement.reloads[name] = reload
+    if name.startswith("effect:") and patches and None not in patches:
+        placement.patches[name] = [p for p in patches if p is not None]
+
+
 def left_in_process(before: Before, ran: Ran, seen: Observed, placement: Placement, *, undo: bool) -> dict[str, Slot]:
     """Return the effect of a run that failed: taken back where that can be, else nothing is recorded after it.
 
@@ -120,10 +128,7 @@ def left_in_process(before: Before, ran: Ran, seen: Observed, placement: Placeme
         return {}
     name = "effect:failed:" + secrets.token_hex(4)
     placement.hidden[name] = name
-    if reload is not None:
-        placement.reloads[name] = reload
-    if undo and None not in patches:
-        placement.patches[name] = [p for p in patches if p is not None]
+    note_effect(placement, name, patches if undo else (), reload)
     return {name: Slot(Unit((name,), name, "hidden"), before.reading.cell.id)}
 
 

@@ -19,7 +19,7 @@ from strata_kernel.domain.state import START, Slot, State, advance, closure, hid
 from strata_kernel.engine.altered import altered, endangered
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
-from strata_kernel.engine.changes import Made, keep_modules, left_in_process
+from strata_kernel.engine.changes import Made, keep_modules, left_in_process, note_effect
 from strata_kernel.engine.journey import Origin
 from strata_kernel.engine.keeping import Options, without_lost, worth_keeping
 from strata_kernel.engine.lookup import NOT_PUBLISHED
@@ -154,8 +154,9 @@ class Pipeline:
                     # The cell had failed before as well: the position is where its failure leaves the process.
                     position, last = self.position, self.session.entries.get(self.at)
                     self.fetched = position
-                    if failed:  # what it needs costs what was brought: all above it comes in order
-                        await self.resolver.replay({n for n, s in position.items() if s.by != self.at}, position)
+                    if failed:  # what it needs costs what was brought: all above it comes in order, and it fails anew
+                        position, last = await self._failed_again(), self.session.entries.get(self.at)
+                        self.fetched = position
                     failed = True
             self.resolver.load(names, position)
         except (CellFailed, Declined, StoreError):
@@ -164,6 +165,15 @@ class Pipeline:
             self.resolver.load(names, position)
         finally:
             self.position, self.fetched = position, START
+
+    async def _failed_again(self) -> State:
+        """Run all above the cell that failed last, in order, then that one; return where it leaves the process."""
+        state = self.session.entries[self.at].before
+        await self.resolver.replay({n for n in state if not hidden(n)}, state)
+        places = [c.id for c in self.session.cells]
+        if self.at in places:
+            await self._execute(places.index(self.at), state, "nobody", force=True)
+        return self.position
 
     async def _caught_up(self, position: State) -> State:
         """Return the current position anew after a value above it came out different."""
@@ -379,18 +389,10 @@ class Pipeline:
             for name in unit.names:
                 if hidden(name):
                     placement.note_hidden(name, unit)
-                    _note_patches(placement, name, captured)
+                    note_effect(placement, name, captured.patches, captured.reloads)
                 elif name in self.host.namespace:
                     placement.names[name] = unit.version
             if unit.kind in ("value", "definition") and (index in captured.groups or unit.kind == "definition"):
                 placement.contents[unit.version, unit.names] = unit.content
         changed_in_place(placement, captured.altered)
         placement.retire(captured.replaced, [u.version for u in manifest.units])
-
-
-def _note_patches(placement: Placement, name: str, captured: Captured) -> None:
-    patches = captured.patches
-    if name.startswith("effect:") and captured.reloads is not None:
-        placement.reloads[name] = captured.reloads
-    if name.startswith("effect:") and patches and None not in patches:
-        placement.patches[name] = [p for p in patches if p is not None]
