@@ -106,6 +106,8 @@ def _state(obj: Any, definitions: Definitions, reach: Reached) -> Plain:
 
 def _class(cls: type, definitions: Definitions, reach: Reached) -> Plain:
     parts: list[Plain] = [cls.__qualname__, [_part(base, cls, definitions, reach) for base in cls.__bases__]]
+    if type(cls) is not type:
+        parts.append(["metaclass", _part(type(cls), cls, definitions, reach)])
     parts += [["registered", _part(each, cls, definitions, reach)] for each in _registered(cls)]
     if isinstance(cls, enum.EnumMeta):
         # They are stored by name, whatever was set on them since.
