@@ -10,6 +10,7 @@ import functools
 import hashlib
 import io
 import json
+import numbers
 import os
 import re
 import sys
@@ -67,6 +68,12 @@ def foreign(file):
     return "site-packages" in file or os.path.dirname(os.__file__) in file
 
 
+def is_number(x):
+    """Tell whether it is of no account which of several equal objects this is."""
+    numpy = sys.modules.get("numpy")
+    return isinstance(x, numbers.Number) or (numpy is not None and isinstance(x, numpy.generic))
+
+
 class Describer:
     """One walk over a namespace."""
 
@@ -83,7 +90,7 @@ class Describer:
             return ["frozenset", self.bag(x, path)]
         if isinstance(x, enum.Enum):
             return ["enum", self.value(kind, path + ".__class__"), x.name]
-        if id(x) in self.seen:
+        if id(x) in self.seen and not is_number(x):
             return ["ref", self.seen[id(x)]]
         self.seen[id(x)] = path
         self.alive.append(x)
