@@ -56,10 +56,16 @@ def state_of(obj: Any) -> list[Any]:
     if not isinstance(obj, type):
         return [getattr(obj, "__dict__", {})]
     found: list[Any] = []
-    for _, value in parts_of(obj):
+    for name, value in parts_of(obj):
         inner = getattr(value, "__func__", value)
-        found += state_of(inner) if isinstance(inner, types.FunctionType) else [value]
+        own = isinstance(inner, types.FunctionType) or is_inner(inner, name, obj)
+        found += state_of(inner) if own else [value]
     return found
+
+
+def is_inner(value: Any, name: str, cls: type) -> bool:
+    """Tell whether what stands in a class is a class that its own statement made."""
+    return isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{name}"
 
 
 def parts_of(cls: type) -> list[tuple[str, Any]]:
@@ -115,7 +121,7 @@ def _class(cls: type, definitions: Definitions, reach: Reached) -> Plain:
         held = {n: {k: v for k, v in vars(m).items() if k not in _MEMBER} for n, m in members.items()}
         parts.append(["members", _part(held, cls, definitions, reach)])
     for name, value in parts_of(cls):
-        if isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{name}":
+        if is_inner(value, name, cls):
             parts.append([name, _class(value, definitions, reach)])
         elif isinstance(value, types.GetSetDescriptorType | types.MemberDescriptorType):
             parts.append([name, "slot"])
