@@ -6,6 +6,7 @@ import { graph } from './plugins/graph';
 import { kept } from './plugins/kept';
 import { notebooks } from './plugins/notebooks';
 import { outputs } from './plugins/outputs';
+import { places } from './plugins/places';
 import { reactive } from './plugins/reactive';
 import { runs } from './plugins/runs';
 import { status } from './plugins/status';
@@ -25,7 +26,8 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   graph,
   reactive,
   variants,
-  workers
+  workers,
+  places
 ];
 
 export default plugins;

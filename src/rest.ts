@@ -66,6 +66,54 @@ export interface ICompared {
   shown: Record<string, string>;
 }
 
+/** What the settings declare beside the store; `written` ones stand in the settings file and can be changed. */
+export interface IDeclared {
+  file: string;
+  /** The worker of cells that name none. */
+  worker: string;
+  workers: IWorker[];
+  mounts: IMount[];
+  problems: string[];
+}
+
+export interface IWorker {
+  name: string;
+  backend: string;
+  address: string;
+  runtime_id: string | null;
+  config: Record<string, unknown>;
+  written: boolean;
+}
+
+/** A mount, and what is kept of it here: `size` in bytes, `fetched` in seconds since the epoch. */
+export interface IMount {
+  name: string;
+  uri: string;
+  mode: string;
+  pin: string | null;
+  options: Record<string, unknown>;
+  written: boolean;
+  files: number;
+  size: number;
+  fetched: number | null;
+}
+
+/** How a worker is; `state` is ok, draining, or the word for what is wrong, `latency` in milliseconds. */
+export interface IHealth {
+  state: string;
+  text: string;
+  latency: number | null;
+  active: number | null;
+  capacity: number | null;
+  python: string;
+  version: string;
+  protocols: string[];
+}
+
+/** The lists in a settings file, and one member as it is written; `former` names the one it takes the place of. */
+export type Place = 'worker' | 'mount';
+export type Declaration = Record<string, unknown> & { name: string; former?: string };
+
 /** The routes below `strata/`; every method rejects with the server's sentence when it refuses. */
 export class Rest {
   constructor(private readonly _settings: ServerConnection.ISettings) {}
@@ -96,6 +144,23 @@ export class Rest {
     return this._ask('DELETE', 'entries', cell ? { path, cell } : { path });
   }
 
+  declared(path: string): Promise<IDeclared> {
+    return this._ask('GET', 'declared', { path });
+  }
+
+  /** Ask a declared worker how it is. */
+  health(path: string, name: string): Promise<IHealth> {
+    return this._ask('GET', 'worker', { path, name });
+  }
+
+  declare(place: Place, path: string, body: Declaration): Promise<IDeclared> {
+    return this._ask('PUT', place, { path }, body);
+  }
+
+  withdraw(place: Place, path: string, name: string): Promise<IDeclared> {
+    return this._ask('DELETE', place, { path, name });
+  }
+
   pin(path: string, cell: string, pinned: boolean): Promise<unknown> {
     return this._ask(pinned ? 'PUT' : 'DELETE', 'pin', { path, cell });
   }
@@ -103,17 +168,19 @@ export class Rest {
   private async _ask<T>(
     method: string,
     route: string,
-    query: Record<string, string | number>
+    query: Record<string, string | number>,
+    body?: Declaration
   ): Promise<T> {
     const texts = Object.entries(query).map(([name, value]) => [name, String(value)]);
     const url =
       URLExt.join(this._settings.baseUrl, 'strata', route) +
       URLExt.objectToQueryString(Object.fromEntries(texts));
-    const answer = await ServerConnection.makeRequest(url, { method }, this._settings);
-    const body = await answer.json();
+    const init = body ? { method, body: JSON.stringify(body) } : { method };
+    const answer = await ServerConnection.makeRequest(url, init, this._settings);
+    const found = await answer.json();
     if (!answer.ok) {
-      throw new Error(body.message ?? answer.statusText);
+      throw new Error(found.message ?? answer.statusText);
     }
-    return body as T;
+    return found as T;
   }
 }

@@ -52,6 +52,7 @@ export namespace CommandIDs {
   export const addVariant = 'strata:add-variant';
   export const compareVariants = 'strata:compare-variants';
   export const chooseWorker = 'strata:choose-worker';
+  export const showPlaces = 'strata:show-places';
   export const showWhy = 'strata:show-why';
   export const showGraph = 'strata:show-graph';
   export const openGraph = 'strata:open-graph';

@@ -204,7 +204,7 @@ def _sources(
     folder = here if start is None else start.absolute() if start.is_dir() else start.absolute().parent
     files = [user_config if user_config is not None else _user_config()]
     if start is not None:
-        files += [p for d in (folder, *folder.parents) if (p := d / FILE_NAME).is_file()][:1]
+        files += [p for p in (settings_file(folder),) if p is not None]
         files.append(folder / DIRECTORY_FILE_NAME)
     for path in files:
         if path.is_file():
@@ -215,6 +215,11 @@ def _sources(
         yield _Source("the notebook's metadata", metadata, folder)
     if flags is not None:
         yield _Source("the command line", flags, here)
+
+
+def settings_file(folder: Path) -> Path | None:
+    """Return the strata.toml that holds in a folder: the nearest one, there or above; None where there is none."""
+    return next((p for d in (folder, *folder.parents) if (p := d / FILE_NAME).is_file()), None)
 
 
 def _user_config() -> Path:

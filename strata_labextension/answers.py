@@ -49,6 +49,65 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     kept_bytes: int
 
 
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """A declared worker; `written`: whether the settings file declares it, so that it can be changed from here.
+
+    `config` is the backend's, with literal secrets blank.
+    """
+
+    name: str
+    backend: str
+    address: str
+    runtime_id: str | None
+    config: dict[str, Any]
+    written: bool
+
+
+class Mount(msgspec.Struct, frozen=True, kw_only=True):
+    """A declared mount, and what is kept of it here: files, bytes, when the last came (seconds since the epoch)."""
+
+    name: str
+    uri: str
+    mode: str
+    pin: str | None
+    options: dict[str, Any]
+    written: bool
+    files: int
+    size: int
+    fetched: float | None
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """What the settings of a notebook's folder declare: `file` is where changes are written, `worker` the default."""
+
+    file: str
+    worker: str
+    workers: list[Worker]
+    mounts: list[Mount]
+    problems: list[str]
+
+
+class WorkerDeclaration(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker to declare; `former` is the name of the one that it takes the place of."""
+
+    name: str
+    backend: str = "http"
+    runtime_id: str | None = None
+    config: dict[str, Any] = {}
+    former: str | None = None
+
+
+class MountDeclaration(msgspec.Struct, frozen=True, kw_only=True):
+    """A mount to declare; `former` is the name of the one that it takes the place of."""
+
+    name: str
+    uri: str
+    mode: str = "ro"
+    pin: str | None = None
+    options: dict[str, Any] = {}
+    former: str | None = None
+
+
 class CellStanding(msgspec.Struct, frozen=True, kw_only=True):
     """How a cell stands without running it: `seconds` is what its kept run took."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from strata_kernel.runner.places import Health
 from strata_labextension import answers
 from strata_labextension.handlers import MOST_ROWS, ROWS, DescriptionHandler
 
@@ -17,7 +18,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"description": "The notebook, as the contents API names it.", "schema": {"type": "string"}},
     "cell": {"description": "A cell, by id, name or position.", "schema": {"type": "string"}},
     "name": {
-        "description": "A name that the cell binds, or `file:` and the path of a file that it wrote.",
+        "description": "What the cell binds, or `file:` and the path of a file that it wrote; a worker or a mount.",
         "schema": {"type": "string"},
     },
     "offset": {"description": "The first row of a table.", "schema": {"type": "integer", "minimum": 0, "default": 0}},
@@ -53,6 +54,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("strata/pin", "put"): ("Keep what stands for a cell, or for all.", ("path", "cell?"), answers.Pinned, None),
     ("strata/pin", "delete"): ("Take pins away.", ("path", "cell?"), answers.Pinned, None),
+    ("strata/declared", "get"): ("List declared workers and mounts.", ("path?",), answers.Declared, None),
+    ("strata/worker", "get"): ("Ask a declared worker how it is.", ("path?", "name"), Health, None),
+    ("strata/worker", "put"): ("Declare a worker.", ("path?",), answers.Declared, answers.WorkerDeclaration),
+    ("strata/worker", "delete"): ("Withdraw a worker.", ("path?", "name"), answers.Declared, None),
+    ("strata/mount", "put"): ("Declare a mount.", ("path?",), answers.Declared, answers.MountDeclaration),
+    ("strata/mount", "delete"): ("Withdraw a mount.", ("path?", "name"), answers.Declared, None),
     ("strata/openapi.json", "get"): ("Return this description.", (), None, None),
 }
 

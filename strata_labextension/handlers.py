@@ -213,6 +213,82 @@ class PinHandler(StrataHandler):
         await self.work(self.strata.notebooks, unpin, await self.notebook())
 
 
+class DeclaredHandler(StrataHandler):
+    """`strata/declared`: the workers and mounts that the settings declare for a notebook."""
+
+    @authenticated
+    @authorized
+    async def get(self) -> None:
+        """List them."""
+        from strata_labextension.declared import declared
+
+        await self.work(self.strata.notebooks, declared, await self.folder())
+
+
+class DeclarationHandler(StrataHandler):
+    """What workers and mounts share: one member of a list in the settings file is written, or taken out."""
+
+    table: ClassVar[str]
+    record: ClassVar[str]
+
+    @authenticated
+    @authorized
+    async def put(self) -> None:
+        """Declare one, in the place of a former one if the body says so."""
+        import msgspec
+
+        from strata_labextension import answers
+        from strata_labextension.declared import change
+
+        folder, root = await self._settings()
+        try:
+            body = msgspec.json.decode(self.request.body, type=getattr(answers, self.record))
+        except msgspec.MsgspecError as error:
+            raise Refusal(400, "body_malformed", str(error)) from error
+        await self.work(self.strata.notebooks, change, folder, root, self.table, body)
+
+    @authenticated
+    @authorized
+    async def delete(self) -> None:
+        """Withdraw one."""
+        from strata_labextension.declared import remove
+
+        folder, root = await self._settings()
+        name = self.get_query_argument("name", "", strip=False)
+        await self.work(self.strata.notebooks, remove, folder, root, self.table, name)
+
+    async def _settings(self) -> tuple[Path, Path | None]:
+        """Return the folder whose settings are to change, and the folder that the server shows."""
+        # Settings name the programs and machines that cells reach: to change them takes the right to write files.
+        if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, "write", "contents")):
+            raise Refusal(403, "forbidden", "you may not write the contents of this server")
+        root = getattr(self.contents_manager, "root_dir", "")
+        return await self.folder(), Path(root) if root else None
+
+
+class WorkerHandler(DeclarationHandler):
+    """`strata/worker`: one declared worker."""
+
+    table, record = "workers", "WorkerDeclaration"
+
+    @authenticated
+    @authorized
+    async def get(self) -> None:
+        """Ask it how it is."""
+        import msgspec
+
+        from strata_labextension.declared import health
+
+        found = await health(await self.folder(), self.get_query_argument("name", "", strip=False))
+        self.finish(msgspec.json.encode(found))
+
+
+class MountHandler(DeclarationHandler):
+    """`strata/mount`: one declared mount."""
+
+    table, record = "mounts", "MountDeclaration"
+
+
 class DescriptionHandler(StrataHandler):
     """`strata/openapi.json`: these routes, for programs."""
 
@@ -245,6 +321,9 @@ ROUTES: dict[str, type[StrataHandler]] = {
     "strata/variants": VariantsHandler,
     "strata/entries": EntriesHandler,
     "strata/pin": PinHandler,
+    "strata/declared": DeclaredHandler,
+    "strata/worker": WorkerHandler,
+    "strata/mount": MountHandler,
     "strata/openapi.json": DescriptionHandler,
 }
 

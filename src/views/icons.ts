@@ -85,3 +85,8 @@ export const whyIcon = icon(
   'why',
   '<circle cx="8" cy="8" r="6"/><path d="M6 6.300A2 2 0 1 1 8 8.300v.9M8 11.600v.1"/>'
 );
+
+export const workersIcon = icon(
+  'workers',
+  '<path d="M2 3h12v4H2zM2 9h12v4H2z"/><path d="M4.500 5h.01M4.500 11h.01M8 5h3.500M8 11h3.500"/>'
+);

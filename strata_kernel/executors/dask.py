@@ -9,6 +9,7 @@ import importlib
 import json
 import secrets
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from strata_kernel.domain.dispatch import Away, Dispatch, blobs_of_run
 from strata_kernel.domain.manifest import Blob, Fact
 from strata_kernel.errors import StoreError, WorkerError
 from strata_kernel.executors.remote import End
-from strata_kernel.executors.report import Report, normal
+from strata_kernel.executors.report import Health, Report, normal
 from strata_kernel.ports import Show, Store
 
 #: Runs where the cells run: these are the two processes' only common words.
@@ -143,6 +144,22 @@ class DaskExecutor:
         finally:
             following.cancel()
             del self._events[dispatch.id]
+
+    async def health(self) -> Health:
+        """Return how the cluster is now; raise WorkerError. One of this machine's own is not started for it."""
+        if self.cluster.scheduler == "local":
+            return Health("ok", "starts on this machine with the first cell", capacity=self.cluster.workers or None)
+        client = await self._connected()
+        began = time.perf_counter()
+        workers = (await client.scheduler.identity(n_workers=-1))["workers"].values()
+        latency = 1000 * (time.perf_counter() - began)
+        self._check_resources(workers)
+        return Health(
+            "ok",
+            latency=round(latency, 1),
+            active=sum(w.get("metrics", {}).get("executing", 0) for w in workers),
+            capacity=sum(w["nthreads"] for w in workers),
+        )
 
     async def close(self) -> None:
         """Let go of the cluster, and end one that was started here."""

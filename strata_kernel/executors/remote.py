@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.dispatch import PROTOCOL, Away, Dispatch, blobs_of_run
 from strata_kernel.domain.manifest import Blob, Fact, Manifest
 from strata_kernel.errors import StoreError, WorkerError
-from strata_kernel.executors.report import Report, normal
+from strata_kernel.executors.report import Health, Report, normal
 from strata_kernel.ports import Show, Store
 
 #: Seconds to connect, without a sign of life (the worker gives one each second), and for an interrupted cell to end.
@@ -105,6 +106,24 @@ class HttpExecutor:
             reader.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await reader
+
+    async def health(self) -> Health:
+        """Return how the worker is now; raise WorkerError."""
+        await self._asked("/health")
+        began = time.perf_counter()
+        said = await self._asked("/health")
+        latency = 1000 * (time.perf_counter() - began)
+        spoken = tuple(said.get("capabilities", {}).get("protocol_versions", ()))
+        report = msgspec.convert(await self._asked("/v2/environment"), Report) if PROTOCOL in spoken else Report()
+        return Health(
+            state="draining" if said.get("status") == "draining" else "ok",
+            latency=round(latency, 1),
+            active=said.get("active_executions"),
+            capacity=said.get("concurrency"),
+            python=report.python,
+            version=str(said.get("version", "")),
+            protocols=spoken,
+        )
 
     async def close(self) -> None:
         """Close the connections."""

@@ -20,6 +20,22 @@ class Report(msgspec.Struct, frozen=True):
     distributions: dict[str, str] = {}
 
 
+class Health(msgspec.Struct, frozen=True):
+    """How a worker is when it is asked: `state` is ok, draining, or the code of the error that `text` tells.
+
+    `latency` in milliseconds; `active` cells under way of `capacity` at a time, where it tells.
+    """
+
+    state: str
+    text: str = ""
+    latency: float | None = None
+    active: int | None = None
+    capacity: int | None = None
+    python: str = ""
+    version: str = ""
+    protocols: tuple[str, ...] = ()
+
+
 class Reports:
     """The last report of each worker, by the worker's identity; what cannot be read or written is not there."""
 

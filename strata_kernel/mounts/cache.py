@@ -36,6 +36,14 @@ class Kept(msgspec.Struct, frozen=True):
     time: int
 
 
+class Held(msgspec.Struct, frozen=True):
+    """What is kept here of a mount: files, bytes, and when the last of them came, in seconds since the epoch."""
+
+    files: int = 0
+    size: int = 0
+    fetched: float | None = None
+
+
 class Cache:
     """The files of all mounts on this machine."""
 
@@ -124,6 +132,15 @@ class Cache:
             os.replace(file, blob)
         stat = blob.stat()
         return Kept(path, sign, content, stat.st_size, stat.st_mtime_ns)
+
+    def held(self, mount: str) -> Held:
+        """Count what is kept of a mount."""
+        files, size, fetched = 0, 0, None
+        for index in (self.root / mount / "index").glob("*/*.json"):
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                files, size = files + 1, size + msgspec.json.decode(index.read_bytes(), type=Kept).size
+                fetched = max(fetched or 0.0, index.stat().st_mtime)
+        return Held(files, size, fetched)
 
     def show(self, mount: str, kept: Kept) -> tuple[int, int]:
         """Let a file stand under its name in the mount's tree; return what tells that it still is that one."""

@@ -19,7 +19,7 @@ from strata_kernel.domain.manifest import Fact
 from strata_kernel.domain.terms import covering
 from strata_kernel.errors import MountError
 from strata_kernel.mounts import path as paths
-from strata_kernel.mounts.cache import Cache
+from strata_kernel.mounts.cache import Cache, Held
 from strata_kernel.mounts.loop import Loop
 from strata_kernel.mounts.mounted import Mounted
 from strata_kernel.mounts.path import MountPath, Spot
@@ -36,6 +36,20 @@ _ABSENT = object()
 def beside(store: Path) -> Path:
     """Return where the files of mounts are kept: beside the store of results, which has its own order."""
     return store.with_name(store.name + "-mounts")
+
+
+def held(store: Path, mounts: Iterable[Mount]) -> dict[str, Held]:
+    """Return what is kept of each mount beside a store, by name."""
+    cache = Cache(beside(store), 0)
+    return {mount.name: cache.held(_key(_normal(mount))) for mount in mounts}
+
+
+def _normal(mount: Mount) -> Mount:
+    return msgspec.structs.replace(mount, uri=mount.uri.rstrip("/") if mount.uri.count("/") > 3 else mount.uri)
+
+
+def _key(mount: Mount) -> str:
+    return digest("mount", mount.uri, identity(mount), mount.pin)
 
 
 def _never() -> None:
@@ -176,8 +190,8 @@ class Mounts:
         return made.key == key
 
     def _at(self, mount: Mount) -> Mounted:
-        mount = msgspec.structs.replace(mount, uri=mount.uri.rstrip("/") if mount.uri.count("/") > 3 else mount.uri)
-        key = digest("mount", mount.uri, identity(mount), mount.pin)
+        mount = _normal(mount)
+        key = _key(mount)
         known = self._mounted.get((key, mount.mode))
         if known is not None and known.mount == mount:
             return known
