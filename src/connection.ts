@@ -9,6 +9,9 @@ import { PROTOCOL, TARGET, type IChannel } from './tokens';
 /** `implementation` in the kernel's info: the name of its kernelspec is the user's business. */
 const IMPLEMENTATION = 'strata';
 
+/** How long a subshell may take to start, in milliseconds. */
+const PATIENCE = 5000;
+
 /** Speaks to whatever kernel a session has, and is closed while that is none of ours. */
 export class Connection implements IChannel {
   constructor(
@@ -66,24 +69,46 @@ export class Connection implements IChannel {
     }
   }
 
+  /** Connect anew, one attempt after the other: comms of one name share a subshell, which the first to go ends. */
   private async _connect(): Promise<void> {
     this._disconnect();
-    const attempt = this._attempt;
-    const kernel = this._session.session?.kernel;
-    // A second connection to a kernel, as that of a console, does not get its comms.
-    if (!kernel || kernel.isDisposed || !kernel.handleComms) {
+    if (this._connecting) {
       return;
     }
     this._connecting = true;
+    let attempt: number;
+    do {
+      attempt = this._attempt;
+      // What the last comm let go of goes first.
+      await pause(0);
+      await this._try(attempt);
+    } while (attempt !== this._attempt && !this._isDisposed);
+    this._connecting = false;
+  }
+
+  private async _try(attempt: number): Promise<void> {
+    const kernel = this._session.session?.kernel;
+    // A second connection to a kernel, as that of a console, does not get its comms.
+    if (
+      attempt !== this._attempt ||
+      this._lost ||
+      !kernel ||
+      kernel.isDisposed ||
+      !kernel.handleComms
+    ) {
+      return;
+    }
     try {
       const info = await kernel.info;
       if (attempt !== this._attempt || info.implementation !== IMPLEMENTATION) {
         return;
       }
       const comm = kernel.createComm(TARGET);
-      this._comm = comm;
       await subshell(comm, kernel);
-      if (attempt === this._attempt && !comm.isDisposed) {
+      if (attempt !== this._attempt) {
+        close(comm);
+      } else if (!comm.isDisposed) {
+        this._comm = comm;
         comm.onMsg = ({ content, parent_header: parent }) => {
           const asker = (parent as Partial<KernelMessage.IHeader>).session;
           this._onMessage(content.data as unknown as FromKernel, asker === kernel.clientId);
@@ -93,27 +118,16 @@ export class Connection implements IChannel {
       }
     } catch {
       // The kernel went away while it was asked; the next one is announced.
-    } finally {
-      if (attempt === this._attempt) {
-        this._connecting = false;
-      }
     }
   }
 
   private _disconnect(): void {
     this._attempt++;
-    this._connecting = false;
     const comm = this._comm;
     this._comm = null;
     this._setOpen(false);
-    if (comm && !comm.isDisposed) {
-      comm.onMsg = () => undefined;
-      comm.onClose = () => undefined;
-      try {
-        comm.close();
-      } catch {
-        // Its kernel is gone already.
-      }
+    if (comm) {
+      close(comm);
     }
   }
 
@@ -138,7 +152,11 @@ export class Connection implements IChannel {
     if (status === 'restarting' || status === 'autorestarting' || status === 'dead') {
       this._disconnect();
       this._lost = status !== 'dead';
-    } else if (this._lost && (status === 'idle' || status === 'busy')) {
+    } else if (
+      this._lost &&
+      !this._session.isRestarting &&
+      (status === 'idle' || status === 'busy')
+    ) {
       this._lost = false;
       void this._connect();
     }
@@ -171,10 +189,26 @@ export class Connection implements IChannel {
   private readonly _received = new Signal<this, FromKernel>(this);
 }
 
+/** Let go of a comm. */
+function close(comm: Kernel.IComm): void {
+  comm.onMsg = () => undefined;
+  comm.onClose = () => undefined;
+  try {
+    if (!comm.isDisposed) {
+      comm.close();
+    }
+  } catch {
+    // Its kernel is gone already.
+  }
+}
+
+const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms));
+
 /** Wait for the comm's subshell, where there is one: without it, a hello would wait for the running cell. */
 async function subshell(comm: Kernel.IComm, kernel: Kernel.IKernelConnection): Promise<void> {
   const started = (comm as { subshellStarted?: Promise<void> }).subshellStarted;
   if (started && kernel.supportsSubshells) {
-    await started.catch(() => undefined);
+    // A kernel that ended in the meantime never answers.
+    await Promise.race([started.catch(() => undefined), pause(PATIENCE)]);
   }
 }

@@ -237,14 +237,14 @@ def _read(path: Path, found: list[Diagnostic]) -> dict[str, Any]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Gather STRATA_<TABLE>_<KEY> (and STRATA_WORKER, STRATA_TIMEOUT); empty ones count as unset."""
+    """Gather STRATA_<TABLE>_<KEY> (and STRATA_WORKER, STRATA_TIMEOUT), but for empty ones and for keys of providers."""
     tables: dict[str, Any] = {}
     for name in sorted(environ):
         prefix, _, rest = name.partition("_")
         if prefix != "STRATA" or not environ[name]:
             continue
         table, _, key = rest.partition("_")
-        if key and table.lower() in TABLES:
+        if key and table.lower() in TABLES and not is_secret(key):
             tables.setdefault(table.lower(), {})[key.lower()] = environ[name]
         elif key and table == "ENV":
             tables.setdefault("env", {})[key] = environ[name]

@@ -87,6 +87,42 @@ describe('Connection', () => {
     expect(connection.isOpen).toBe(true);
   });
 
+  it('waits for the end of a restart, whatever the old kernel still says', async () => {
+    const { kernel, session } = await connected();
+    session.isRestarting = true;
+    session.statusChanged.emit('restarting');
+    session.statusChanged.emit('busy');
+    session.statusChanged.emit('idle');
+    await settle();
+    expect(kernel.comms).toHaveLength(1);
+    session.isRestarting = false;
+    session.statusChanged.emit('unknown');
+    session.kernelChanged.emit();
+    session.statusChanged.emit('starting');
+    session.statusChanged.emit('busy');
+    session.statusChanged.emit('idle');
+    await settle();
+    expect(kernel.comms.filter(comm => !comm.isDisposed)).toEqual([kernel.comm]);
+    expect(kernel.comm.sent).toHaveLength(1);
+  });
+
+  it('lets go of a comm only once its subshell has started: the next one shares it', async () => {
+    const kernel = new FakeKernel();
+    kernel.supportsSubshells = true;
+    let start = () => undefined as void;
+    kernel.subshell = new Promise(resolve => (start = resolve));
+    const session = new FakeSession(kernel);
+    new Connection(session.context, () => 'a.ipynb');
+    await settle();
+    session.kernelChanged.emit();
+    await settle();
+    expect(kernel.comms.map(comm => comm.isDisposed)).toEqual([false]);
+    start();
+    await settle();
+    expect(kernel.comms.map(comm => comm.isDisposed)).toEqual([true, false]);
+    expect(kernel.comms.map(comm => comm.sent.length)).toEqual([0, 1]);
+  });
+
   it('opens anew after the connection was lost', async () => {
     const { kernel, session, connection } = await connected();
     session.connectionStatusChanged.emit('connecting');

@@ -10,6 +10,7 @@ export class FakeComm {
   sent: FromFrontend[] = [];
   onMsg: (message: any) => void = () => undefined;
   onClose: (message: any) => void = () => undefined;
+  subshellStarted?: Promise<void>;
 
   open(data: any): void {
     this.sent.push(data);
@@ -36,13 +37,15 @@ export class FakeKernel {
   handleComms = true;
   isDisposed = false;
   supportsSubshells = false;
+  /** The start of the subshell that its comms have. */
+  subshell?: Promise<void>;
 
   get info() {
     return Promise.resolve({ implementation: this.implementation });
   }
 
   createComm(): FakeComm {
-    this.comms.push(new FakeComm());
+    this.comms.push(Object.assign(new FakeComm(), { subshellStarted: this.subshell }));
     return this.comm;
   }
 
@@ -58,6 +61,7 @@ export class FakeSession {
   }
 
   session: { kernel: FakeKernel } | null;
+  isRestarting = false;
   readonly kernelChanged = new Signal<this, void>(this);
   readonly statusChanged = new Signal<this, string>(this);
   readonly connectionStatusChanged = new Signal<this, string>(this);
@@ -101,7 +105,7 @@ export class FakeChannel implements IChannel {
 
 /** Let promises that are under way go on. */
 export async function settle(): Promise<void> {
-  for (let i = 0; i < 10; i++) {
-    await Promise.resolve();
+  for (let i = 0; i < 3; i++) {
+    await new Promise(resolve => setTimeout(resolve));
   }
 }
