@@ -1,7 +1,7 @@
 /** The only module that knows comms: one comm per notebook and kernel, as long as the kernel is ours. */
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
-import type { JSONObject } from '@lumino/coreutils';
+import { PromiseDelegate, type JSONObject } from '@lumino/coreutils';
 import { Signal, type ISignal } from '@lumino/signaling';
 import type { FromFrontend, FromKernel } from './protocol';
 import { PROTOCOL, TARGET, type IChannel } from './tokens';
@@ -99,8 +99,9 @@ export class Connection implements IChannel {
       return;
     }
     try {
-      const info = await kernel.info;
-      if (attempt !== this._attempt || info.implementation !== IMPLEMENTATION) {
+      // One that is given up before it has started never tells.
+      const info = await Promise.race([kernel.info, this._superseded.promise]);
+      if (attempt !== this._attempt || info?.implementation !== IMPLEMENTATION) {
         return;
       }
       const comm = kernel.createComm(TARGET);
@@ -123,6 +124,8 @@ export class Connection implements IChannel {
 
   private _disconnect(): void {
     this._attempt++;
+    this._superseded.resolve(undefined);
+    this._superseded = new PromiseDelegate();
     const comm = this._comm;
     this._comm = null;
     this._setOpen(false);
@@ -145,6 +148,7 @@ export class Connection implements IChannel {
   }
 
   private _onKernelChanged(): void {
+    this._lost = false;
     void this._connect();
   }
 
@@ -184,6 +188,8 @@ export class Connection implements IChannel {
   private _isDisposed = false;
   private _isOpen = false;
   private _lost = false;
+  /** Is resolved when a later attempt takes the place of the present one. */
+  private _superseded = new PromiseDelegate<undefined>();
   private readonly _disposed = new Signal<this, void>(this);
   private readonly _openChanged = new Signal<this, boolean>(this);
   private readonly _received = new Signal<this, FromKernel>(this);

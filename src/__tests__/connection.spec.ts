@@ -74,6 +74,27 @@ describe('Connection', () => {
     expect(connection.isOpen).toBe(true);
   });
 
+  it('does not wait for a kernel that was given up before it told what it is', async () => {
+    const mute = new FakeKernel();
+    Object.defineProperty(mute, 'info', { value: new Promise(() => undefined) });
+    const session = new FakeSession(mute);
+    new Connection(session.context, () => '');
+    await settle();
+    const next = new FakeKernel();
+    session.change(next);
+    await settle();
+    expect(next.comm.sent).toHaveLength(1);
+  });
+
+  it('follows a switch that is told as a restart before it', async () => {
+    const { session } = await connected();
+    const next = new FakeKernel();
+    session.statusChanged.emit('restarting');
+    session.change(next);
+    await settle();
+    expect(next.comm.sent).toHaveLength(1);
+  });
+
   it('opens anew after a restart, once', async () => {
     const { kernel, session, connection } = await connected();
     session.statusChanged.emit('restarting');

@@ -17,9 +17,14 @@ test('a restart is survived', async ({ page, tmpPath }) => {
   await command(page, 'notebook:run-all-cells');
   await states(page, 'fresh', 'fresh', 'fresh');
   await command(page, 'strata:show-graph');
+  // As a user does it, and as an extension may.
+  void command(page, 'notebook:restart-kernel');
+  await page.getByRole('button', { name: 'Confirm Kernel Restart' }).click();
+  await states(page, 'servable', 'servable', 'servable');
   await page.evaluate(() =>
     (window as any).jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()
   );
+  await states(page);
   await states(page, 'servable', 'servable', 'servable');
   await expect(page.locator('#jp-main-statusbar')).toContainText('3 of 3 will be served');
   await command(page, 'strata:run-stale');
