@@ -2,7 +2,7 @@ import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
 import { expect, test } from './fixture';
 import { badge, command, edit, open, states, unique } from './notebook';
 
-const OURS = ['.strata-Badge', '.strata-Why', '.strata-Graph', '.strata-Status', '.strata-Plan', '.strata-Summary'];
+const OURS = ['.strata-Badge', '.strata-Why', '.strata-Graph', '.strata-Status', '.strata-Plan', '.strata-Summary', '.strata-Places', '.strata-PlaceForm'];
 
 /** Return what axe finds in those of our parts that are there. */
 async function serious(page: IJupyterLabPageFixture): Promise<string[]> {
@@ -32,6 +32,13 @@ test('axe finds nothing serious in what is ours', async ({ page, tmpPath }) => {
   expect(await serious(page)).toEqual([]);
   void command(page, 'strata:plan-run');
   await expect(page.getByRole('dialog')).toContainText('2 to run');
+  expect(await serious(page)).toEqual([]);
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await command(page, 'strata:show-places');
+  const places = page.getByRole('region', { name: 'Places' });
+  await expect(places).toContainText('All cells run on this machine.');
+  await places.getByRole('button', { name: 'Add a worker' }).click();
+  await expect(page.getByRole('dialog').getByLabel('Name')).toBeFocused();
   expect(await serious(page)).toEqual([]);
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.locator('.strata-Status').click();
