@@ -211,11 +211,15 @@ class Witness(Protocol):
 
 
 class Patch(msgspec.Struct):
-    """An attribute of something imported that a cell is about to set: its holder, and its value before."""
+    """An attribute of something in the process, or an entry where the holder is a dict, and its value before."""
 
     holder: Any
     name: str
     value: Any
+
+    def standing(self, absent: object = None) -> Any:
+        """Return what stands there now."""
+        return (self.holder if isinstance(self.holder, dict) else vars(self.holder)).get(self.name, absent)
 
 
 class Modules(Protocol):
@@ -281,6 +285,10 @@ class Host(Protocol):
         """Stop recording and return what was seen; `candidates` are values that may name files read unseen."""
         ...
 
+    def installed(self) -> dict[str, Any]:
+        """Return what cells have put where the process calls it or writes to it, by what a person calls the place."""
+        ...
+
     def patch(self, module: str, path: str) -> Patch | None:
         """Return what stands at a dotted path below a module (or an attribute of one), None when it cannot be told."""
         ...
@@ -319,7 +327,8 @@ class Observed(msgspec.Struct):
 
     `facts` it depended on; `written`, `made` (folders) and `deleted` absolute paths; `modules` imported; `hidden` units
     it changed with their new states (None: as at start); `drawn` generators it read before seeding them; `reasons` it
-    is not determined or cannot be undone (network, subprocess, threads, clock, entropy, effect, changed).
+    is not determined or cannot be undone (network, subprocess, threads, clock, entropy, effect, changed); `undo`: how
+    an effect can be taken back nevertheless, by the name of its reason.
     """
 
     facts: tuple[Fact, ...] = ()
@@ -330,6 +339,7 @@ class Observed(msgspec.Struct):
     hidden: dict[str, bytes | None] = {}
     drawn: frozenset[str] = frozenset()
     reasons: tuple[Reason, ...] = ()
+    undo: dict[str, Patch] = {}
 
 
 class Files(Protocol):

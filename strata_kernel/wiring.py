@@ -178,6 +178,7 @@ class Parts:
         from strata_kernel.engine.keeping import Options
         from strata_kernel.engine.pipeline import Pipeline
         from strata_kernel.engine.publish import Publisher
+        from strata_kernel.engine.restore import held
 
         values = LiveValues(host.namespace)
         cache = self.settings.cache
@@ -191,7 +192,7 @@ class Parts:
         publisher = Publisher(self.store, values, warn, exempt)
         pipeline = Pipeline(self.session(), host, values, publisher, self.files, options)
         pipeline.is_away, pipeline.executor, pipeline.origin = self.is_away, self.executor, self.origin
-        values.restore = pipeline.resolver.definition
+        values.restore, values.held = pipeline.resolver.definition, partial(held, pipeline.placement)
         return pipeline
 
 

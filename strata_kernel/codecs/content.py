@@ -28,6 +28,9 @@ _SKIPPED = frozenset(
 #: What every member of an enumeration has.
 _MEMBER = frozenset({"_name_", "__objclass__", "_sort_order_"})
 
+#: What `functools.singledispatch` keeps to answer sooner, derived from its registry.
+_CACHES = frozenset({"dispatch_cache", "cache_token", "_clear_cache"})
+
 _ATOMS = frozenset({type(None), bool, int, str})
 
 
@@ -131,13 +134,21 @@ def _class(cls: type, definitions: Definitions, reach: Reached) -> Plain:
 
 
 def _function(func: types.FunctionType, owner: object, definitions: Definitions, reach: Reached) -> Plain:
-    closure = func.__closure__ or ()
-    attributes = {key: value for key, value in vars(func).items() if key != "__wrapped__"}
+    attributes, cells = _held(func)
+    attributes.pop("__wrapped__", None)
     parts = (
         func.__code__, func.__name__, func.__qualname__, func.__doc__, func.__defaults__, func.__kwdefaults__,
-        func.__annotations__, attributes, *closure,
+        func.__annotations__, attributes, *cells,
     )  # fmt: skip
     return [_part(part, owner, definitions, reach) for part in parts]
+
+
+def _held(func: types.FunctionType) -> tuple[dict[str, Any], tuple[Any, ...]]:
+    """Return the attributes and the closure of a function, but for what is derived from these."""
+    derived = _CACHES if func.__globals__ is vars(functools) else ()
+    cells = zip(func.__code__.co_freevars, func.__closure__ or (), strict=True)
+    held = {name: value for name, value in vars(func).items() if name not in derived}
+    return held, tuple(cell for name, cell in cells if name not in derived)
 
 
 class _Digester(UnitPickler):
@@ -148,14 +159,20 @@ class _Digester(UnitPickler):
             return _Digester, ()
         if type(obj) is types.MappingProxyType:
             return dict, (dict(obj),)
+        derived = isinstance(obj, types.FunctionType) and obj.__globals__ is vars(functools)
         try:
-            return super().reducer_override(obj)
+            return _written(obj) if derived else super().reducer_override(obj)
         except Refused:
             if not isinstance(obj, types.FunctionType):
                 raise
             # Made by `exec` in globals of its own, as a named tuple's constructor is: they are its maker's.
-            state = (obj.__defaults__, obj.__kwdefaults__, dict(vars(obj)))
-            return types.FunctionType, (obj.__code__, obj.__qualname__, obj.__closure__), state
+            return _written(obj)
+
+
+def _written(func: types.FunctionType) -> tuple[Any, ...]:
+    attributes, cells = _held(func)
+    state = (func.__defaults__, func.__kwdefaults__, attributes)
+    return types.FunctionType, (func.__code__, func.__qualname__, cells), state
 
 
 def _part(value: object, owner: object, definitions: Definitions, reach: Reached) -> Plain:

@@ -7,7 +7,7 @@ import pickle
 import sys
 import types
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ import msgspec
 
 from strata_kernel.codecs.content import definition_content, state_of, unit_content
 from strata_kernel.codecs.functions import goes_by_reference
+from strata_kernel.codecs.held import reachable
 from strata_kernel.codecs.immutable import ATOMS, is_immutable, shareable
 from strata_kernel.codecs.pickle import UnitPickler, decode, encode, root
 from strata_kernel.codecs.reach import Reached
@@ -58,8 +59,13 @@ class Group:
     lineage: str | None = None
 
 
-def group(values: dict[str, object], definitions: Definitions) -> list[Group]:
-    """Partition the values into units and encode each; never raises for what user code does."""
+def group(
+    values: dict[str, object], definitions: Definitions, held: Callable[[], dict[str, Any]] = dict
+) -> list[Group]:
+    """Partition the values into units and encode each; never raises for what user code does.
+
+    `held` gives what the process calls or writes to, by the place where it holds it: no value may be a copy of that.
+    """
     groups: list[Group] = []
     tries: list[_Try] = []
     known: dict[str, object] = {}
@@ -80,7 +86,7 @@ def group(values: dict[str, object], definitions: Definitions) -> list[Group]:
         attempt = _Try(caught, definitions, Reason("unpicklable", text, name=min(caught)))
         groups.append(_finish(attempt, definitions))
         tries = [a for a in tries if not tangle & a.values.keys()]
-    if tries and (owned := module_state()):
+    if tries and (owned := module_state() | reachable(held(), definitions)):
         for attempt in tries:
             attempt.refuse_shared(owned, definitions)
     for members in _partition(tries, definitions):

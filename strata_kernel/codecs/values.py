@@ -26,10 +26,12 @@ class LiveValues:
         #: Brings a definition back by (name, lineage) when a value refers to one that is not live.
         self.restore: Callable[[str, str], object | None] = lambda name, lineage: None
         self.definitions.loader = lambda name, lineage: self.restore(name, lineage)
+        #: What cells have put into the process, by what a person calls the place.
+        self.held: Callable[[], dict[str, Any]] = dict
 
     def group(self, values: dict[str, Any]) -> list[Group]:
         """Partition the values into units and encode each."""
-        found: list[Group] = list(units.group(values, self.definitions))
+        found: list[Group] = list(units.group(values, self.definitions, self.held))
         return found
 
     def immutable(self, value: Any) -> bool:

@@ -29,6 +29,10 @@ class Artifact(msgspec.Struct, frozen=True, omit_defaults=True):
     inline: bytes | None = None
 
 
+#: How the path of a chain ends that decorates a definition, instead of being called for nothing.
+DECORATES = "@"
+
+
 class Chain(msgspec.Struct, frozen=True):
     """A dotted name that a statement calls or stores to: `root.path`, e.g. `plt` and `style.use`."""
 

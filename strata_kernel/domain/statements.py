@@ -6,6 +6,7 @@ import ast
 from typing import Any
 
 from strata_kernel.domain.expressions import called, chain
+from strata_kernel.domain.manifest import DECORATES
 from strata_kernel.domain.scopes import Bindings, Scope, bindings, captures, defaults, hints, parameters, targets
 from strata_kernel.domain.walk import HANDLERS, Walk
 
@@ -284,8 +285,7 @@ def _import_from(walk: Walk, node: ast.ImportFrom) -> None:
 
 def _function(walk: Walk, node: _Function) -> None:
     _start(walk, node)
-    for decorator in node.decorator_list:
-        walk.facts.mutates.update(walk.within(decorator))
+    _decorated(walk, node)
     walk.visits(defaults(node.args))
     outer = type_scope(walk, node)
     if not walk.future:
@@ -298,6 +298,16 @@ def _function(walk: Walk, node: _Function) -> None:
     walk.lazy = lazy
     walk.scope = outer
     walk.store(node.name)
+
+
+def _decorated(walk: Walk, node: _Function | ast.ClassDef) -> None:
+    """Walk the decorators: those of a library may keep what they decorate, wherever the name goes."""
+    for decorator in node.decorator_list:
+        walk.facts.mutates.update(walk.within(decorator))
+        found = chain(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        if found is not None:
+            root, path = found
+            discarded(walk, (root, path + DECORATES), decorator)
 
 
 def type_scope(walk: Walk, node: ast.AST) -> Scope:
@@ -316,8 +326,7 @@ def type_scope(walk: Walk, node: ast.AST) -> Scope:
 
 def _class(walk: Walk, node: ast.ClassDef) -> None:
     _start(walk, node)
-    for decorator in node.decorator_list:
-        walk.facts.mutates.update(walk.within(decorator))
+    _decorated(walk, node)
     outer = type_scope(walk, node)
     walk.visits(node.bases)
     walk.visits(keyword.value for keyword in node.keywords)

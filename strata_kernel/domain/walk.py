@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from strata_kernel.domain.cell import Reason
-from strata_kernel.domain.manifest import Chain
+from strata_kernel.domain.manifest import DECORATES, Chain
 from strata_kernel.domain.scopes import Bindings, Scope
 
 Handler = Callable[["Walk", Any], None]
@@ -270,7 +270,8 @@ class Walk:
         """Note a call or a store that may change the process."""
         chain = Chain(root, path, self.line(node))
         self.facts.effects.append(chain)
-        if self.parts is not None:
+        # A decorator does so where the definition is made, not where it is called.
+        if self.parts is not None and not (self.body is None and path.endswith(DECORATES)):
             self.parts.effects.append(chain)
 
     def text(self, value: str, path: bool = True) -> None:

@@ -101,7 +101,7 @@ def undoable(before: Before, seen: Observed, until: int = 0) -> list[Patch | Non
     reached = [t.patch for t in before.patches if not until or t.line <= until]
     names = {p.name for p in reached if p is not None}
     others = [r for r in seen.reasons if r.code == "effect" and not any(n in r.text for n in names)]
-    return [*reached, *(None for _ in others)]
+    return [*reached, *(seen.undo.get(r.name or "") for r in others)]
 
 
 def touchable(before: Before, host: Host) -> set[str]:

@@ -12,7 +12,17 @@ from strata_kernel.domain import provenance
 from strata_kernel.domain.analysis import Definition
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
-from strata_kernel.domain.manifest import Artifact, Chain, Dependency, Fact, FileOutput, Manifest, Reach, Unit
+from strata_kernel.domain.manifest import (
+    DECORATES,
+    Artifact,
+    Chain,
+    Dependency,
+    Fact,
+    FileOutput,
+    Manifest,
+    Reach,
+    Unit,
+)
 from strata_kernel.domain.state import BUILTIN, FIGURES, LAST_RESULT, OPEN_FIGURES, SUBMODULE, holders, referring
 from strata_kernel.engine.altered import altered, out_of_reach
 from strata_kernel.engine.apart import key_of, own_lineage
@@ -20,6 +30,7 @@ from strata_kernel.engine.before import Before, undoable
 from strata_kernel.engine.changes import Made, left_behind, outdated, reloads
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
+from strata_kernel.engine.resident import resident
 from strata_kernel.engine.restore import Source, of_state
 from strata_kernel.engine.twins import as_other, role, same_inputs, same_results, with_nonce
 from strata_kernel.ports import Group, Host, Observed, Patch, Ran, Values
@@ -275,20 +286,27 @@ class Capture:
         if self.effects():
             # Named by the key: the cell's own earlier versions are other effects.
             name = "effect:" + self.key[:16]
-            self.units.append(Unit((name,), provenance.version(key=self.key, names=[name]), "hidden"))
+            version, reach = provenance.version(key=self.key, names=[name]), resident(self, self._lasting())
+            self.units.append(Unit((name,), version, "hidden", reach=reach))
         if self.ran.result:
             version = provenance.version(key=self.key, names=[LAST_RESULT])
             self.units.append(Unit((LAST_RESULT,), version, "hidden"))
 
-    def effects(self) -> tuple[str, ...]:
-        """Return what the run may have done to the process that cannot simply be set again, in words."""
-        found = [r.text for r in self.seen.reasons if r.code == "effect"]
+    def _lasting(self) -> list[Chain]:
+        """Return the calls and stores in reach that may change the process."""
+        found = []
         roots = {n: u for u in self.units if u.kind == "module" for n in u.names}
         for chain in self.before.closure.effects:
             slot = self.before.closure.slots.get(chain.root)
             unit = roots.get(chain.root) or (slot.unit if slot else None)
             if lasting(chain, unit):
-                found.append(_written(chain))
+                found.append(chain)
+        return found
+
+    def effects(self) -> tuple[str, ...]:
+        """Return what the run may have done to the process that cannot simply be set again, in words."""
+        found = [r.text for r in self.seen.reasons if r.code == "effect"]
+        found += map(_written, self._lasting())
         stores = self.analysis.stores
         for unit in self.units:
             if unit.reason is not None and unit.reason.code == "module state" and not stores.issuperset(unit.names):
@@ -313,7 +331,7 @@ def register(capture: Capture, value: Any, name: str, lineage: str) -> None:
 
 
 def _written(chain: Chain) -> str:
-    return f"{chain.root}.{chain.path}".rstrip(".") + f" at line {chain.line}"
+    return f"{chain.root}.{chain.path}".rstrip(DECORATES).rstrip(".") + f" at line {chain.line}"
 
 
 def facts_of(root: str, facts: Iterable[Fact]) -> list[Fact]:

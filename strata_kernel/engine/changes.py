@@ -133,7 +133,7 @@ def left_in_process(before: Before, ran: Ran, seen: Observed, placement: Placeme
 
 
 def _differs(patch: Patch) -> bool:
-    return vars(patch.holder).get(patch.name, ABSENT) is not patch.value
+    return patch.standing(ABSENT) is not patch.value
 
 
 def _reached(before: Before, line: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strata_kernel.domain.manifest import Chain, Unit
+from strata_kernel.domain.manifest import DECORATES, Chain, Unit
 
 #: Calls on modules that are made for their result, their output or a file, and leave nothing behind in the process;
 #: process state that is a unit of its own (generators, rcParams, options) is also no lasting effect.
@@ -20,10 +20,23 @@ HARMLESS = (
     "matplotlib.pyplot. matplotlib.rcParams matplotlib.rc matplotlib.rcdefaults matplotlib.style. seaborn.",
     "IPython.display. builtins. decimal.getcontext decimal.setcontext warnings. locale.setlocale",
     "polars.Config polars.DataFrame. pyarrow. duckdb.sql duckdb.query plotly.io. plotly.express altair. tqdm. rich.",
+    "logging.basicConfig logging.getLogger().addHandler logging.getLogger().removeHandler logging.getLogger().setLevel",
+    "logging.getLogger().debug logging.getLogger().info logging.getLogger().warning logging.getLogger().error",
+    "logging.getLogger().critical logging.getLogger().exception logging.getLogger().log logging.exception",
     "logging.info logging.debug logging.warning logging.error logging.critical logging.log logging.getLogger",
     "sklearn.set_config sklearn.metrics. sklearn.utils. contextlib. unittest. threading. concurrent. datetime.",
 )
 _PREFIXES = tuple(p for line in HARMLESS for p in line.split())
+#: Decorators that only make something of what they decorate.
+DECORATORS = (
+    "functools. dataclasses. contextlib. abc. typing. typing_extensions. enum. types. operator. itertools. unittest.",
+    "collections. asyncio. warnings. weakref. numpy. pandas. scipy. sklearn. numba. cython. torch. jax. flax. equinox.",
+    "tensorflow. keras. attr. attrs. pydantic. pytest. hypothesis. tenacity. joblib. toolz. cachetools. decorator.",
+    "wrapt. deprecated. beartype. typeguard. line_profiler. memory_profiler. ray. dask. xarray. polars. jaxtyping.",
+)
+#: Parts of them that do keep it.
+_KEEPING = ("register", "pandas.api.extensions", "tensorflow.custom_gradient", "torch.library")
+_DECORATORS = tuple(p for line in DECORATORS for p in line.split())
 #: IPython's own magics: what they do to the process is seen by observation, but for these.
 _MAGICS = frozenset({"load_ext", "reload_ext", "config", "matplotlib", "gui", "pylab", "autoreload", "unload_ext"})
 
@@ -35,6 +48,8 @@ def lasting(chain: Chain, unit: Unit | None) -> bool:
     if unit is None or unit.kind != "module":
         return False
     target = unit.summary.get(chain.root, chain.root)
+    if chain.path.endswith(DECORATES):
+        return _keeps(f"{target}.{chain.path}".rstrip(DECORATES).rstrip("."))
     dotted = f"{target}.{chain.path}" if chain.path else target
     if chain.path.endswith("=") and not chain.path.endswith("[]="):
         # A store to an attribute of what was imported: a patch. Options that are units of their own are seen anyway.
@@ -42,3 +57,8 @@ def lasting(chain: Chain, unit: Unit | None) -> bool:
     if dotted.startswith(("matplotlib.rcParams", "matplotlib.pyplot.rcParams", "os.environ")):
         return False
     return not any(dotted == p or (p.endswith(".") and dotted.startswith(p)) for p in _PREFIXES)
+
+
+def _keeps(decorator: str) -> bool:
+    """Tell whether a decorator, by its dotted name, may keep what it decorates: a registry, a route, a hook."""
+    return not decorator.startswith(_DECORATORS) or any(part in decorator for part in _KEEPING)

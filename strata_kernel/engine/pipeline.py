@@ -145,6 +145,8 @@ class Pipeline:
                     if drifted:
                         position = self.fetched = await self._caught_up(position)
                     await self.resolver.fetch(names, position)
+                    if drifted or failed:  # cells that ran on the way left what stands between them
+                        self.placement.clear_to(position)
                     return
                 except Drifted:
                     drifted = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 
 from strata_kernel.domain.manifest import FileOutput, Manifest
 from strata_kernel.domain.state import (
@@ -32,13 +32,49 @@ class Resolver:
     """Resolves against one session and one process; `rerun` is the pipeline's way to run a cell."""
 
     def __init__(self, session: Session, placement: Placement, files: Files, rerun: Rerun) -> None:
-        self.session, self.placement, self.files, self.rerun = session, placement, files, rerun
+        self.session, self.placement, self.files, self._rerun = session, placement, files, rerun
         self.store: Store = session.store
         self.host: Host = placement.host
         #: The cells that are being run, outermost first.
         self.running: list[str] = []
         self._loaded: set[str] = set()
         self._replaying = False
+
+    async def rerun(self, place: int, state: State, twin: Manifest | None) -> Entry:
+        """Run the cell at an index again after a state, in the place that its run had found."""
+        if twin is not None:
+            self._withdraw(twin, state)
+        return await self._rerun(place, state, twin)
+
+    def _withdraw(self, twin: Manifest, state: State) -> None:
+        """Take away what the notebook wrote only after that run, which had not found it; the store puts it back."""
+        absent = {f.name for f in twin.facts if f.kind == "absent"}
+        listed = [f for f in twin.facts if f.kind == "dir"]
+        folders = {f.name for f in listed}
+        taken = {}
+        for entry in self.session.entries.values() if absent or folders else ():
+            for file in entry.manifest.files if entry.manifest is not None else ():
+                mattered = file.path in absent or file.path.rpartition("/")[0] in folders
+                # Only what stands there exactly so can be put back exactly so.
+                if mattered and "file:" + file.path not in state and self._can_return(file):
+                    self.files.restore(FileOutput(file.path, None), self.store)
+                    taken[file.path] = file
+        self._noted(taken)
+        if not all(map(self.session.world.holds, listed)):
+            # It had stood there before the notebook wrote it as well.
+            back = {path: file for path, file in taken.items() if path not in absent}
+            for file in back.values():
+                self.files.restore(file, self.store)
+            self._noted(back)
+
+    def _can_return(self, file: FileOutput) -> bool:
+        kept = file.blob is not None and self.store.has(file.blob)
+        return kept and self.files.digest(file.path) == file.digest
+
+    def _noted(self, changed: Collection[str]) -> None:
+        if changed:
+            self.session.look_anew()
+            self.session.settle(changed)
 
     async def bring(self, names: set[str], state: State) -> None:
         """Bring names and all hidden units to their versions in the state, and take away what it has not."""
@@ -179,9 +215,7 @@ class Resolver:
                 changed.append(path)
             except StoreError:
                 lost.add(name)
-        if changed:
-            self.session.look_anew()
-            self.session.settle(changed)
+        self._noted(changed)
         return lost
 
     async def fetch(self, names: set[str], position: State) -> None:

@@ -275,6 +275,12 @@ class Placement:
         return self.contents[at]
 
 
+def held(placement: Placement) -> dict[str, Any]:
+    """Return what cells have put into the process, by what a person calls the place."""
+    patched = [patch for patches in placement.patches.values() for patch in patches]
+    return {**{f"`{p.name}`": p.standing() for p in patched}, **placement.host.installed()}
+
+
 def of_state(name: str, state: bytes | None) -> Unit:
     """Return the unit of a hidden state of the process, None being that of its start; what it holds is its version."""
     content = digest(name, state)

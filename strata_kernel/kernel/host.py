@@ -273,6 +273,10 @@ class IPythonHost:
         seen.facts = tuple(f for f in seen.facts if f.kind != "env" or f.name not in self._own)
         return seen
 
+    def installed(self) -> dict[str, Any]:
+        """Return what cells have put where the process calls it or writes to it, by what a person calls the place."""
+        return self.watch.process.installed()
+
     def patch(self, module: str, path: str) -> Patch | None:
         """Return what stands at a dotted path below a module (or an attribute of one), None when it cannot be told."""
         *way, name = path.split(".")
@@ -287,7 +291,9 @@ class IPythonHost:
     def unpatch(self, patch: Patch) -> None:
         """Put back what stood there."""
         with contextlib.suppress(Exception):  # as above
-            if patch.value is _ABSENT:
+            if isinstance(patch.holder, dict):
+                patch.holder[patch.name] = patch.value
+            elif patch.value is _ABSENT:
                 delattr(patch.holder, patch.name)
             else:
                 setattr(patch.holder, patch.name, patch.value)

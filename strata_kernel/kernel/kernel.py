@@ -6,6 +6,7 @@ import asyncio
 import re
 import signal
 import threading
+from inspect import isawaitable
 from typing import Any
 
 from strata_kernel import __version__
@@ -222,7 +223,8 @@ class StrataKernel(LookingKernel):
         self.count(code, request)
         return {**_OK, "execution_count": count}
 
-    def do_shutdown(self, restart: bool) -> Any:
+    async def do_shutdown(self, restart: bool) -> Any:
         """Let the store take in what is still under way, then shut down."""
         self.bridge.close()
-        return super().do_shutdown(restart)
+        reply = super().do_shutdown(restart)
+        return await reply if isawaitable(reply) else reply

@@ -11,6 +11,9 @@ from typing import Any
 
 from ipykernel.iostream import IOPubThread, OutStream
 
+#: The kernel's own streams: a cell may put others in their place after it has written to them.
+_OURS: list[OutStream] = []
+
 
 def lighten() -> None:
     """Let the kernel's streams return at once from a flush after which nothing was written.
@@ -18,8 +21,9 @@ def lighten() -> None:
     To flush a stream of ipykernel costs a round trip through another thread, and each request flushes both twice.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, OutStream):
+        if isinstance(stream, OutStream) and stream not in _OURS:
             _lighten(stream)
+            _OURS.append(stream)
 
 
 def _lighten(stream: OutStream) -> None:
@@ -45,7 +49,7 @@ def _lighten(stream: OutStream) -> None:
 
 def flush() -> None:
     """Wait until everything that was written so far has been sent."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (*_OURS, sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
 

@@ -14,6 +14,7 @@ NAMES = {
     "mod": ("helper", "base"),
     "fact": ("make", "build"),
     "var": "pqr",
+    "stack": "k",
 }
 VALUES = "abcdef"
 
@@ -356,6 +357,31 @@ P <+int:x> = <inst:y>.m()
   import math\\nmath.law = <i>
   import math\\n<+int:x> = getattr(math, 'law', -1)
   import locale, json\\njson.encoder.FLOAT_REPR = <i>
+""",
+    "callbacks": """
+  import math\\nmath.hook = lambda x: <list:l>.append(x) or len(<l>)
+  import math\\nmath.hook = <func:f>
+  import math\\n<+int:x> = math.hook(<i>) if hasattr(math, 'hook') else -1
+  import math\\nif hasattr(math, 'hook'):\\n    math.hook(<i>)
+  import math\\nvars(math).pop('hook', None)
+  import logging\\nclass Keep(logging.Handler):\\n    def emit(self, record):\\n        <list:l>.append(len(record.getMessage()))\\nlogging.getLogger('laws').addHandler(Keep())
+  import io, logging\\n<+file:x> = io.StringIO()\\nlogging.getLogger('laws').addHandler(logging.StreamHandler(<x>))
+  import logging\\nlogging.getLogger('laws').warning('w%d', <i>)
+  import logging\\n<+int:x> = len(logging.getLogger('laws').handlers)
+  import logging\\nlogging.getLogger('laws').handlers.clear()
+  import io\\n<+file:x> = io.StringIO()
+  <+str:x> = <file:y>.getvalue()
+  import contextlib\\n<+stack:x> = contextlib.ExitStack()\\n_ = <x>.enter_context(contextlib.redirect_stdout(<file:y>))
+  <stack:x>.close()
+  print(<i>)
+  import warnings\\nwarnings.showwarning = lambda *a, **k: <list:l>.append(len(a))
+  import warnings\\nwarnings.simplefilter('always')\\nwarnings.warn('law')
+  def told(*a):\\n    try:\\n        <list:l>.append(<i>)\\n    except (NameError, AttributeError):\\n        pass\\nget_ipython().events.register('post_run_cell', told)
+  import functools\\n@functools.singledispatch\\ndef <+disp:f>(x):\\n    return <i>
+  @<disp:f>.register\\ndef _(x: int):\\n    return <list:l>.append(x) or len(<l>)
+  <+int:x> = <disp:f>(<i>)
+  import builtins\\nbuiltins.law_hook = <list:l>.append
+  import builtins\\ngetattr(builtins, 'law_hook', abs)(<i>)
 """,
     "random": """
   import random\\nrandom.seed(<i>)

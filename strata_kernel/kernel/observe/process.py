@@ -55,9 +55,13 @@ class ProcessState:
         #: States set while their library was not loaded: it gets them when it is.
         self._deferred: dict[str, bytes] = {}
         self._excused: lasting.Seen = {}
+        self._seen: lasting.Seen = {}
+        #: Whether any cell has left something that cannot be set again.
+        self._touched = False
 
     def install(self, hooks: ImportHooks) -> None:
         """Take the state of the process for its start."""
+        self._seen = lasting.seen()
         for probe in (*PROBES, figures.PROBE):
             hooks.after(probe.module, partial(self._adopt, probe))
         for unit, module in (("rng:random", "random"), ("rng:numpy", "numpy.random"), ("rng:torch", "torch")):
@@ -164,12 +168,17 @@ class ProcessState:
     def effects(self, before: Snapshot, after: Snapshot) -> list[Reason]:
         """Return what changed between two snapshots and cannot be set again."""
         found = lasting.differences(before.seen, after.seen, self._excused)
+        self._touched = self._touched or bool(found)
         for unit, state in after.items():
             if before.get(unit) != state and unit not in GENERATORS and _packed(state) is None:
                 what = unit.replace(VARIABLES, "a variable of the module ").removeprefix("proc:")
                 text = "leaves figures open in pyplot" if unit == FIGURES else f"sets {what} to what cannot be saved"
                 found.append(Reason("effect", text, name=unit))
         return found
+
+    def installed(self) -> dict[str, Any]:
+        """Return what cells have put where the process calls it or writes to it, by what a person calls the place."""
+        return lasting.installed({**self._seen, **self._excused}) if self._touched else {}
 
     @staticmethod
     def pack(state: State | Pristine) -> bytes | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Fact
-from strata_kernel.kernel.observe import active
+from strata_kernel.kernel.observe import active, lasting
 from strata_kernel.kernel.observe.generators import GENERATORS
 from strata_kernel.kernel.observe.loaded import LoadedModules
 from strata_kernel.kernel.observe.observed import Observed as Seen
@@ -70,6 +70,7 @@ class Watch:
             hidden=hidden,
             drawn=frozenset(drawn),
             reasons=tuple(reasons),
+            undo=lasting.undo(self._before.seen, reasons),
         )
 
     def _mentioned(self, candidates: Iterable[Any], seen: Seen) -> list[Fact]:
