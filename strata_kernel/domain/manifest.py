@@ -8,7 +8,7 @@ import msgspec
 
 from strata_kernel.domain.cell import Reason
 
-FORMAT = 1
+FORMAT = 2
 
 UnitKind = Literal["value", "module", "definition", "hidden"]
 

@@ -126,6 +126,10 @@ class Journey:
         reach = closure(reading.analysis, state)
         wanted = {n: s for n, s in reach.slots.items() if s is not None}
         wanted |= in_reach(reach.slots.values(), state)
+        if any(n.startswith("effect:") for n in state):
+            # What only an effect can reach, and cannot be saved, is made there by the cell of the effect.
+            own = closure(reading.analysis, {n: s for n, s in state.items() if not n.startswith("effect:")}).slots
+            wanted = {n: s for n, s in wanted.items() if n in own or hidden(n) or s.unit.reason is None}
         # The path of a mount is made anew where the cell runs.
         wanted = {n: s for n, s in wanted.items() if all(n != m.name for m in reading.terms.mounts)}
         # Drawn from, read and looked at only as the run goes along.

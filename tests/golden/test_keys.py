@@ -7,7 +7,7 @@ from strata_kernel.domain.manifest import FORMAT, Fact
 
 
 def test_format():
-    assert FORMAT == 1
+    assert FORMAT == 2
 
 
 def test_digest():
@@ -32,9 +32,9 @@ def test_canonical_code():
 
 GOLDEN = {
     "digest": "3b03286aefffc45739ddbe14a0a41da94ece9a49",
-    "program": "9d7074118367d9e34dc6094402901dc8b1cb0b1c",
-    "key": "76cc10bc4d3c57dc2d4f3be8b8603ad77b8b5b08",
-    "version": "4e49adaee6d34818ea4f56bb4a1861b4c2bab4c4",
-    "nonce": "cb7241b72b628d9ac04e340183666e88ecc71db5",
+    "program": "1a5e14025e35e8834df4f77be98e0080f150b912",
+    "key": "3673a497a44ae3afd2ba3eda83b558ab8c2bd351",
+    "version": "372df8a919a3f6f320f1571d97bc08495cc9679f",
+    "nonce": "64672e36e03f55318a40a0d21b4bd07bc3ae2180",
     "code": "85b941a51729ba3e5d46af19a7805cd57d0d0464",
 }

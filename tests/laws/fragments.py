@@ -223,7 +223,7 @@ P <+list:x> = [len(Meta.reg)]
   <+list:x> = [next(<gen:y>, 0), <i>]
   <+list:x> = list(<gen:y>)
   <+gen:x> = zip(<list:y>, <gen:z>)
-  import itertools\\n<+inf:x> = itertools.count(<i>)\\n<+int:y> = next(<x>)
+  import itertools\\n<+inf:x> = itertools.islice(itertools.count(<i>), 50)\\n<+int:y> = next(<x>)
   <+fbox:x> = {'fn': <gen:y>.__next__, 'seen': [<gen:y>]}
   <+int:x> = next(<inf:y>)
 """,
