@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -98,8 +98,11 @@ class Group(Protocol):
 class Values(Protocol):
     """Live values to stored ones and back."""
 
-    def group(self, values: dict[str, Any]) -> list[Group]:
-        """Partition the values into units and encode each; never raises for what a value does."""
+    def group(self, values: dict[str, Any], held: Mapping[str, Any] | None = None) -> list[Group]:
+        """Partition the values into units and encode each; never raises for what a value does.
+
+        `held` is what the process holds of them since just now, by what a person calls the place.
+        """
         ...
 
     def immutable(self, value: Any) -> bool:

@@ -43,7 +43,7 @@ _PLAIN_ATOMS = ATOMS - {
 class Group:
     """Names that share mutable state, encoded as one unit; `buffers` still are the live memory.
 
-    Without an exact stored form `reason` says why, `stream` is empty and `content` is None. A definition has a
+    Without an exact stored form `reason` says why, `stream` is empty and `content` mostly None. A definition has a
     `content` but no stream: it comes back from its source. `immutable`: nothing in it can be changed.
     """
 
@@ -94,7 +94,10 @@ def group(
         if len(members) > 1:
             together = {name: value for member in members for name, value in member.values.items()}
             failed = next((member for member in members if member.reason is not None), None)
-            attempt = _Try(together, definitions, failed.reason if failed is not None else None)
+            shared = failed.reason if failed is not None and failed.content is not None else None
+            attempt = _Try(together, definitions, failed.reason if failed is not None and shared is None else None)
+            if shared is not None:
+                attempt.refuse(shared)
         groups.append(_finish(attempt, definitions))
     return groups
 
@@ -150,6 +153,8 @@ class _Try:
         self.values = values
         self.stream, self.buffers = b"", list[memoryview]()
         self.reason = reason
+        #: What is known of the values although they have no stored form.
+        self.content: str | None = None
         self.pickler: UnitPickler | None = None
         if reason is not None:
             return
@@ -185,8 +190,13 @@ class _Try:
         if shared:
             place = owned[min(shared)]
             names = ", ".join(f"`{name}`" for name in sorted(self.values))
-            self.reason = Reason("module state", f"{names} shares {place}", name=place)
-            self.stream, self.buffers = b"", []
+            self.refuse(Reason("module state", f"{names} shares {place}", name=place))
+
+    def refuse(self, reason: Reason) -> None:
+        """Give up the stored form, but for its digest."""
+        if self.reason is None:
+            self.content = unit_content(self.stream, self.buffers)
+            self.reason, self.stream, self.buffers = reason, b"", []
 
     @property
     def spans(self) -> list[Span]:
@@ -205,7 +215,7 @@ def _finish(attempt: _Try, definitions: Definitions, immutable: bool = False) ->
     summary = {name: summarise(attempt.values[name], size if len(names) == 1 else None) for name in names}
     if attempt.reason is not None:
         reach = _reach(list(attempt.values.values()), definitions)
-        return Group(names, reason=attempt.reason, summary=summary, reach=reach)
+        return Group(names, content=attempt.content, reason=attempt.reason, summary=summary, reach=reach)
     return Group(
         names,
         attempt.stream,

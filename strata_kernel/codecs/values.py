@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -29,9 +29,9 @@ class LiveValues:
         #: What cells have put into the process, by what a person calls the place.
         self.held: Callable[[], dict[str, Any]] = dict
 
-    def group(self, values: dict[str, Any]) -> list[Group]:
+    def group(self, values: dict[str, Any], held: Mapping[str, Any] | None = None) -> list[Group]:
         """Partition the values into units and encode each."""
-        found: list[Group] = list(units.group(values, self.definitions, self.held))
+        found: list[Group] = list(units.group(values, self.definitions, lambda: {**self.held(), **(held or {})}))
         return found
 
     def immutable(self, value: Any) -> bool:

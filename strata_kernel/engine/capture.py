@@ -223,7 +223,8 @@ class Capture:
         # Definitions of this run take part, for what they share with values.
         made = {u.names for u in self.units if u.kind == "definition"}
         values = {n: namespace[n] for n in (*rest, *reached, *(n for names in made for n in names)) if n in namespace}
-        for group in self.values.group(values):
+        installed = {f"`{p.name}`": p.standing() for p in undoable(self.before, self.seen) if p is not None}
+        for group in self.values.group(values, installed):
             if group.names in made or self._untouched(group, set(rest)):
                 continue
             self._drop_definitions(set(group.names))

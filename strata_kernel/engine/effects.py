@@ -51,7 +51,7 @@ def lasting(chain: Chain, unit: Unit | None) -> bool:
     if chain.path.endswith(DECORATES):
         return _keeps(f"{target}.{chain.path}".rstrip(DECORATES).rstrip("."))
     dotted = f"{target}.{chain.path}" if chain.path else target
-    if chain.path.endswith("=") and not chain.path.endswith("[]="):
+    if chain.path.endswith("=") and (not chain.path.endswith("[]=") or "__dict__" in chain.path):
         # A store to an attribute of what was imported: a patch. Options that are units of their own are seen anyway.
         return not dotted.startswith(("os.environ", "decimal.getcontext", "pandas.options", "sys.path"))
     if dotted.startswith(("matplotlib.rcParams", "matplotlib.pyplot.rcParams", "os.environ")):

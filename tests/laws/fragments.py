@@ -363,7 +363,8 @@ P <+int:x> = <inst:y>.m()
   import math\\nmath.hook = <func:f>
   import math\\n<+int:x> = math.hook(<i>) if hasattr(math, 'hook') else -1
   import math\\nif hasattr(math, 'hook'):\\n    math.hook(<i>)
-  import math\\nvars(math).pop('hook', None)
+  import math\\nif hasattr(math, 'hook'):\\n    del math.hook
+  import math\\nsetattr(math, 'hook', <list:l>.append)
   import logging\\nclass Keep(logging.Handler):\\n    def emit(self, record):\\n        <list:l>.append(len(record.getMessage()))\\nlogging.getLogger('laws').addHandler(Keep())
   import io, logging\\n<+file:x> = io.StringIO()\\nlogging.getLogger('laws').addHandler(logging.StreamHandler(<x>))
   import logging\\nlogging.getLogger('laws').warning('w%d', <i>)

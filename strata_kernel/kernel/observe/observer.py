@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
@@ -122,6 +123,7 @@ class Observer:
             self._watch_held(recording)
             self._note_threads(recording)
             self._note_processes(recording)
+            self._note_tasks(recording)
             return self._summed(recording)
 
     def _watch_held(self, recording: Recording) -> None:
@@ -165,6 +167,19 @@ class Observer:
                 continue
             if not thread.name.startswith(_HARMLESS) and not _is_kernels(thread):
                 recording.reason("threads", f"leaves the thread {thread.name!r} running", name=thread.name)
+
+    @staticmethod
+    def _note_tasks(recording: Recording) -> None:
+        """Note the notebook's own coroutines that go on whenever a later cell lets the event loop run."""
+        try:
+            tasks = asyncio.all_tasks()
+        except RuntimeError:
+            return
+        for task in tasks - {asyncio.current_task()}:
+            frame = getattr(task.get_coro(), "cr_frame", None)
+            if frame is not None and frame.f_globals is recording.namespace:
+                name = frame.f_code.co_name
+                recording.reason("threads", f"leaves the task {name!r} running", name=name)
 
     def _summed(self, recording: Recording) -> Observed:
         reads, pending = self._settle_reads(recording)
