@@ -41,6 +41,15 @@ SAMPLES: list[tuple[protocol.Message, dict[str, Any]]] = [
         protocol.RequestPreview(id="3", cell="a", name="df", offset=50),
         {"type": "request-preview", "id": "3", "cell": "a", "name": "df", "offset": 50},
     ),
+    (
+        protocol.RequestSchema(id="4", connection="shop", table="orders"),
+        {"type": "request-schema", "id": "4", "connection": "shop", "table": "orders"},
+    ),
+    (
+        protocol.Schema(id="4", connection="shop", table="t", columns=[protocol.Column(name="x", type="REAL")]),
+        {"type": "schema", "id": "4", "connection": "shop", "table": "t", "columns": [{"name": "x", "type": "REAL"}]},
+    ),
+    (protocol.SettingsChanged(), {"type": "settings-changed"}),
     (protocol.Refresh(cells=["a"]), {"type": "refresh", "cells": ["a"]}),
     (protocol.Forget(cells=["a"]), {"type": "forget", "cells": ["a"]}),
     (

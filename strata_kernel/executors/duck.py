@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,8 @@ from strata_kernel.ports import World
 
 _READING = ("SELECT", "EXPLAIN")
 _TRIES = 5
+#: A process opens a file either to read or to write, so who looks beside a cell takes turns with one that writes.
+_TURNS: dict[str, threading.Lock] = {}
 
 
 class DuckdbEngine:
@@ -58,7 +61,7 @@ class DuckdbEngine:
             )
         files = self._files(ask.texts)
         done = []
-        with self._open(write=True) as con, self._told():
+        with self._turn(), self._open(write=True) as con, self._told():
             self._fence(con, files)
             self._register(con, ask)
             con.execute("BEGIN TRANSACTION")
@@ -73,14 +76,22 @@ class DuckdbEngine:
         """Tell False: all that a query reads are files, which need no one's word."""
         return False
 
+    def version(self) -> str:
+        """Open the database, and return the engine's name and version."""
+        with self._turn(), self._open(write=False):
+            return f"DuckDB {duckdb.__version__}"
+
     def schema(self) -> dict[str, dict[str, str]]:
         """Return the tables and views of the database."""
         found: dict[str, dict[str, str]] = {}
-        with self._open(write=False) as con, self._told():
+        with self._turn(), self._open(write=False) as con, self._told():
             con.execute("SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal")
             for table, column, kind in con.fetchall():
                 found.setdefault(table, {})[column] = kind
         return found
+
+    def _turn(self) -> threading.Lock:
+        return _TURNS.setdefault(self.connection.path(), threading.Lock())
 
     def _memory(self) -> bool:
         return self.connection.path() == ":memory:"

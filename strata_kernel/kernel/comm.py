@@ -68,6 +68,10 @@ class Frontends(Follower):
                 self._post(comm, self._inspect(message))
             case protocol.RequestPreview() as message:
                 self._preview(comm, message)
+            case protocol.RequestSchema() as message:
+                self.bridge.catalogue.ask(message, lambda found: self._write(comm, protocol.encode(found), None))
+            case protocol.SettingsChanged():
+                self.bridge.redeclaring.soon()
             case protocol.Refresh() as message:
                 self.bridge.refresh.update(message.cells)
             case protocol.Forget() as message:
@@ -82,6 +86,11 @@ class Frontends(Follower):
     def _revise(self, revision: int) -> None:
         self.revision = revision
         self.revised()
+
+    def redeclared(self) -> None:
+        """Tell everyone what is declared now, and what becomes of the cells by it."""
+        self.send(protocol.encode(self._workers()))
+        self.changed()
 
     def _workers(self) -> protocol.Workers:
         declared = self.bridge.parts.settings.workers

@@ -30,6 +30,11 @@ class View:
         self._blocked: dict[str, list[Reason]] = {}
         #: Cells whose runs were removed from the store and that have not run since.
         self.forgotten: set[str] = set()
+        self._anew = False
+
+    def reread(self) -> None:
+        """Look all cells up anew the next time: they may be read in another way now."""
+        self._anew = True
 
     def entries(self, pause: Callable[[], None] = lambda: None) -> list[Entry]:
         """Return what stands for each cell now; `pause` is called between two of them."""
@@ -37,6 +42,9 @@ class View:
             with self._order.lock:
                 cells = self._order.choice().standing
             session, live = self._session, dict(self._main.entries)
+            if self._anew:
+                self._anew = False
+                session.entries.clear()
             for cell_id in set(self.forgotten):
                 live.pop(cell_id, None)
                 session.entries.pop(cell_id, None)
