@@ -15,6 +15,9 @@ SECRET_WORDS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL")
 #: Lists of tables and what tells their members apart.
 _NAMED = {"workers": "name", "mounts": "name", "variant_group": "group"}
 _REFERENCE = re.compile(r"\$\{\w+\}")
+#: Where addresses hold passwords: behind the user, and among the parameters.
+_BETWEEN = re.compile(r"(://[^/@:]*):[^/]*@")
+_QUERIED = re.compile(r"(?<=\?)(?:ssl)?password=[^&]*&?|&(?:ssl)?password=[^&]*", re.IGNORECASE)
 #: Values under secret names that are none.
 _PUBLIC = frozenset({"", "anon", "cloud", "google_default"})
 _NAMES_A_VARIABLE = ("_env", "_ENV")
@@ -135,12 +138,18 @@ def _blank_in(table: Any, *, every: bool = False) -> None:
         value = table[name]
         if isinstance(value, dict):
             _blank_in(value, every=every or is_secret(name))
-        elif (every or is_secret(name)) and not name.endswith(_NAMES_A_VARIABLE) and not _is_reference(value):
+        elif (every or is_secret(name)) and not name.endswith(_NAMES_A_VARIABLE) and not is_reference(value):
             table[name] = ""
 
 
-def _is_reference(value: Any) -> bool:
+def is_reference(value: Any) -> bool:
+    """Tell whether a value is the name of a variable that holds a secret, or nothing at all."""
     return value == "" or (isinstance(value, str) and _REFERENCE.fullmatch(value) is not None)
+
+
+def without_password(uri: str) -> str:
+    """Return an address without the password that stands in it."""
+    return _QUERIED.sub("", _BETWEEN.sub(r"\1@", uri))
 
 
 def expand(value: Any, environ: Mapping[str, str]) -> Any:

@@ -88,12 +88,14 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Table = dict[str, Any]
+#: What workers and connections may be called.
+NAME = r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z"
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One table of `[[workers]]`; `config` is the backend's: url, token_env, transport, scheduler, resources …"""
 
-    name: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
+    name: Annotated[str, Meta(pattern=NAME)]
     backend: Literal["local", "http", "dask", "executor"] = "http"
     runtime_id: str | None = None
     config: Table = {}
