@@ -10,6 +10,7 @@ import type {
   FromKernel,
   Inspection,
   Node,
+  Pictures,
   Plan,
   Preview,
   Progress,
@@ -56,7 +57,7 @@ export interface ITally {
   savedMs: number;
 }
 
-type Answer = Plan | Inspection | Preview | Schema;
+type Answer = Plan | Inspection | Pictures | Preview | Schema;
 
 /** One notebook, as long as it is open, whatever kernels come and go. */
 export class NotebookModel implements IDisposable {

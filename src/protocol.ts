@@ -1,7 +1,7 @@
 /**
  * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
  *
- * Schema: sha256 3d35f2bd32272b310e67ebfe2c791d131efd7a4098be3903498498e45b1e92db
+ * Schema: sha256 cddc26fc884b0009e91568db379c6f28123af7d79edafc3fe4ad620c31d59f07
  */
 
 /**
@@ -15,6 +15,7 @@ export type FromFrontend =
   | RequestPlan
   | RequestInspect
   | RequestPreview
+  | RequestPictures
   | RequestSchema
   | Refresh
   | Forget
@@ -30,6 +31,7 @@ export type FromKernel =
   | Plan
   | Inspection
   | Preview
+  | Pictures
   | Schema
   | Workers;
 
@@ -102,6 +104,16 @@ export interface RequestPreview {
   offset?: number;
   place?: number | null;
   type: 'request-preview';
+}
+/**
+ * Ask for the pictures that some passes of a loop showed, counted from 0.
+ */
+export interface RequestPictures {
+  cell: string;
+  count: number;
+  first: number;
+  id: string;
+  type: 'request-pictures';
 }
 /**
  * Ask what a declared connection reaches now: its engine and tables, or the columns of one table.
@@ -308,6 +320,17 @@ export interface TablePage {
   rows: unknown[][];
   total?: number | null;
   types: string[];
+}
+/**
+ * The answer to request-pictures: PNGs in base64 from the first on, None for none, and the number of passes.
+ */
+export interface Pictures {
+  cell: string;
+  first: number;
+  id: string;
+  items: (string | null)[];
+  passes: number;
+  type: 'pictures';
 }
 /**
  * The answer to request-schema: the engine with its version and the tables, or columns; else why there are none.

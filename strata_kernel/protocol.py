@@ -92,6 +92,15 @@ class RequestPreview(_Wire, frozen=True, kw_only=True, tag="request-preview"):
     place: int | None = None
 
 
+class RequestPictures(_Wire, frozen=True, kw_only=True, tag="request-pictures"):
+    """Ask for the pictures that some passes of a loop showed, counted from 0."""
+
+    id: str
+    cell: str
+    first: int
+    count: int
+
+
 class RequestSchema(_Wire, frozen=True, kw_only=True, tag="request-schema"):
     """Ask what a declared connection reaches now: its engine and tables, or the columns of one table."""
 
@@ -250,6 +259,16 @@ class Preview(_Wire, frozen=True, kw_only=True, tag="preview"):
     shown: str | None = None
 
 
+class Pictures(_Wire, frozen=True, kw_only=True, tag="pictures", omit_defaults=False):
+    """The answer to request-pictures: PNGs in base64 from the first on, None for none, and the number of passes."""
+
+    id: str
+    cell: str
+    first: int
+    passes: int
+    items: list[str | None]
+
+
 class Column(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One column of a table, its type in the engine's words."""
 
@@ -290,6 +309,7 @@ FromFrontend = (
     | RequestPlan
     | RequestInspect
     | RequestPreview
+    | RequestPictures
     | RequestSchema
     | Refresh
     | Forget
@@ -306,6 +326,7 @@ FromKernel = (
     | Plan
     | Inspection
     | Preview
+    | Pictures
     | Schema
     | Workers
 )
