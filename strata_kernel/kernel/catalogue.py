@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,14 @@ from strata_kernel.kernel.observe import active
 from strata_kernel.protocol import Column, RequestSchema, Schema
 
 if TYPE_CHECKING:
+    from strata_kernel.executors.engine import Engine
     from strata_kernel.executors.sql import Databases
     from strata_kernel.kernel.bridge import Bridge
+
+#: For how many seconds tables are offered to whoever types before they are looked at again.
+KEPT = 20.0
+#: How many seconds whoever types waits for tables that nobody has looked at yet.
+PATIENCE = 0.5
 
 Tables = dict[str, dict[str, str]]
 
@@ -25,6 +32,36 @@ class Catalogue:
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
+        #: The tables by connection, and when they were looked at; and who looks at this moment.
+        self._kept: dict[str, tuple[float, Tables]] = {}
+        self._under_way: dict[str, threading.Thread] = {}
+
+    def tables(self, connection: str) -> Tables:
+        """Return the columns by table as somebody types a query, for the main thread; {} while that is not known."""
+        looked, tables = self._kept.get(connection, (None, {}))
+        if looked is not None and time.monotonic() - looked < KEPT:
+            return tables
+        thread = self._under_way.get(connection)
+        if thread is None or not thread.is_alive():
+            with active.exempt():
+                try:
+                    # A driver that is not loaded is loaded here, between two cells.
+                    engine = self._bridge.parts.looking().engine(connection)
+                except CellError:
+                    return {}
+            thread = threading.Thread(target=self._keep, args=(connection, engine), name="strata-tables", daemon=True)
+            self._under_way[connection] = thread
+            thread.start()
+        thread.join(PATIENCE)
+        return self._kept.get(connection, (None, tables))[1]
+
+    def _keep(self, connection: str, engine: Engine) -> None:
+        active.exempt_thread()
+        try:
+            self._kept[connection] = (time.monotonic(), engine.schema())
+        except CellError:
+            # Who wants to know why asks in the panel; whoever types is not made to wait again at the next key.
+            self._kept[connection] = (time.monotonic(), {})
 
     def ask(self, wanted: RequestSchema, answer: Callable[[Schema], None]) -> None:
         """Look, and answer from another thread: a server may take its time."""

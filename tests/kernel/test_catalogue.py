@@ -83,3 +83,15 @@ def test_whoever_looks_never_fails_a_cell_that_writes(front):
         assert front.finish(sent).error is None
     last = front.hear(lambda said: said.get("id") == "11.3")
     assert last["tables"] == ["goods"]
+
+
+def test_tables_and_columns_complete_a_query(front):
+    def offered(code):
+        found = front.request("complete_request", code=code, cursor_pos=len(code))
+        return found["matches"], code[found["cursor_start"] :]
+
+    assert offered("%%sql shop\nSELECT * FROM or") == (["orders"], "or")
+    assert offered("# @sql connection=shop\nSELECT * FROM orders WHERE to") == (["total"], "to")
+    assert "least" in front.value("[least := 1] and 'least'")
+    assert "least" in offered("%%sql shop\nSELECT * FROM orders WHERE total > :lea")[0]
+    assert offered("%%sql gone\nSELECT * FROM or")[1] == "or"
