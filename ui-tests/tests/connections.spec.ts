@@ -1,18 +1,19 @@
 import { serious } from './axe';
 import { expect, test } from './fixture';
-import { badge, command, open, shot, states, unique } from './notebook';
+import { badge, command, edit, open, shot, states, unique } from './notebook';
 
 // Galata's own list of kernels does not know what an interrupt answers.
 test.use({ kernels: null, sessions: null });
 
 test('a database is declared, tested, browsed and queried without a restart', async ({ page, tmpPath }) => {
   const tag = unique('connections');
+  const source = `%%sql shop\n# @name orders\nSELECT sum(total) AS "sum ${tag}" FROM orders`;
   await page.contents.uploadContent('# mine\n', 'text', `${tmpPath}/strata.toml`);
   const file = async () =>
     (await (await page.request.get(`/api/contents/${tmpPath}/strata.toml`)).json()).content as string;
   await open(page, `${tmpPath}/connections.ipynb`, [
     `import sqlite3\ncon = sqlite3.connect("shop.db")\ncon.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, total REAL)")\ncon.execute("CREATE TABLE clients (name TEXT)")\ncon.execute("INSERT INTO orders (total) VALUES (1.5), (2)")\ncon.commit()\n"${tag}"`,
-    `%%sql shop\n# @name orders\nSELECT sum(total) AS "sum ${tag}" FROM orders`,
+    source,
     `import time\ntime.sleep(60)`
   ]);
   await states(page, 'new', 'new', 'new');
@@ -51,6 +52,20 @@ test('a database is declared, tested, browsed and queried without a restart', as
   await page.locator('.jp-Notebook .jp-Cell').nth(1).click();
   await command(page, 'notebook:run-cell');
   await expect(page.locator('.jp-OutputArea-output').last()).toContainText('3.5');
+
+  // Its queries look like queries, and are completed from its tables.
+  const query = page.locator('.jp-Notebook .jp-Cell').nth(1);
+  await expect(query.locator('.cm-line', { hasText: 'SELECT' }).locator('span').first()).toHaveText('SELECT');
+  await query.locator('.cm-content').click();
+  await page.keyboard.press('Control+End');
+  await page.keyboard.type(' WHERE to');
+  await page.keyboard.press('Tab');
+  await expect(page.locator('.jp-Completer-item').first()).toContainText('total');
+  await shot(page, 'query');
+  await page.keyboard.press('Enter');
+  await expect(query.locator('.cm-content')).toContainText('WHERE total');
+  await edit(page, 1, source);
+  await page.keyboard.press('Escape');
 
   // It is looked into while a cell runs.
   await page.locator('.jp-Notebook .jp-Cell').nth(2).click();
