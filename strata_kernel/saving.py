@@ -80,15 +80,53 @@ def rewrite(text: str, changes: Mapping[str, Any]) -> str:
 def _change(target: Any, changes: Mapping[str, Any], table: Callable[[], Any]) -> None:
     for key, value in changes.items():
         if value is None:
-            target.pop(key, None)
+            _remove(target, key)
         elif isinstance(value, Mapping):
             if not isinstance(target.get(key), dict):
-                target[key] = table()
+                _put(target, key, table())
             _change(target[key], value, table)
         elif key in _NAMED and isinstance(value, list | tuple):
             _change_list(target, key, value, table)
         elif target.get(key) != value:
-            target[key] = value
+            _put(target, key, value)
+
+
+def _put(target: Any, key: str, value: Any) -> None:
+    """Set a value; a new one stands above the remarks on the next table, which the file's reader takes for ours."""
+    above = _remarks(target) if key not in target else []
+    target[key] = value
+    if above:
+        target.value.body.extend(above)
+
+
+def _remove(target: Any, key: str) -> None:
+    """Take a value out, but not the remarks on the table behind it."""
+    import tomlkit.items as items
+
+    last = gone = target.get(key)
+    while isinstance(last, items.Table) and last.value.body and isinstance(last.value.body[-1][1], items.Table):
+        last = last.value.body[-1][1]
+    left = "".join(item.as_string() for _, item in _remarks(last)).strip("\n")
+    body = target.value.body if isinstance(target, items.Table) and isinstance(gone, items.Table) else []
+    at = next((i for i, (name, _) in enumerate(body) if name is not None and name.key == key), None)
+    target.pop(key, None)
+    if left and at is not None:
+        body[at] = (None, items.Whitespace(left + "\n"))
+
+
+def _remarks(table: Any) -> list[Any]:
+    """Take out and return the blank lines and comments that a table ends with."""
+    import tomlkit.items as items
+
+    if not isinstance(table, items.Table):
+        return []
+    body = table.value.body
+    at = len(body)
+    while at and body[at - 1][0] is None and isinstance(body[at - 1][1], items.Comment | items.Whitespace):
+        at -= 1
+    taken = body[at:]
+    del body[at:]
+    return taken
 
 
 def _change_list(target: Any, key: str, wanted: Iterable[Mapping[str, Any]], table: Callable[[], Any]) -> None:
