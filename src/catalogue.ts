@@ -49,34 +49,39 @@ export class Catalogue {
 
   /** Forget what was told of a connection. */
   forget(connection: string): void {
+    this._asked.delete(connection);
     this._reaches.delete(connection);
     this._changed();
   }
 
   /** Ask which engine there is and what tables it has; columns that were open are asked for again. */
   async look(connection: string): Promise<void> {
-    const opened = [...this.get(connection).columns.keys()];
+    const known = [...this.get(connection).columns.keys()];
     this._set(connection, { asking: true, reason: null });
+    const turn = ++this._turn;
+    this._asked.set(connection, turn);
     const { engine, tables, reason } = await this._ask(connection);
+    if (this._asked.get(connection) !== turn) {
+      return; // it has been declared anew, or asked again
+    }
+    // Some may have been opened or closed in the meantime.
+    const open = [...this.get(connection).columns].filter(([table]) => tables?.includes(table));
+    const columns = new Map(open);
     this._set(connection, {
       asking: false,
       engine: engine ?? null,
       tables: tables ?? null,
       reason: reason ?? null,
-      columns: new Map()
+      columns
     });
-    await Promise.all(
-      opened.filter(table => tables?.includes(table)).map(table => this.open(connection, table))
-    );
+    const again = known.filter(table => columns.has(table));
+    await Promise.all(again.map(table => this._askColumns(connection, table)));
   }
 
   /** Show the columns of a table, which are asked for now. */
   async open(connection: string, table: string): Promise<void> {
     this._setColumns(connection, table, null);
-    const { columns, reason } = await this._ask(connection, table);
-    if (this.get(connection).columns.has(table)) {
-      this._setColumns(connection, table, columns ?? reason ?? '');
-    }
+    await this._askColumns(connection, table);
   }
 
   /** Show no columns of a table. */
@@ -84,6 +89,13 @@ export class Catalogue {
     const columns = new Map(this.get(connection).columns);
     columns.delete(table);
     this._set(connection, { columns });
+  }
+
+  private async _askColumns(connection: string, table: string): Promise<void> {
+    const { columns, reason } = await this._ask(connection, table);
+    if (this.get(connection).columns.has(table)) {
+      this._setColumns(connection, table, columns ?? reason ?? '');
+    }
   }
 
   private async _ask(connection: string, table?: string): Promise<Schema> {
@@ -112,6 +124,9 @@ export class Catalogue {
     this._set(connection, { columns });
   }
 
+  /** The question about each connection that was asked last. */
+  private readonly _asked = new Map<string, number>();
+  private _turn = 0;
   private readonly _reaches = new Map<string, IReach>();
 }
 

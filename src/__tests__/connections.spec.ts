@@ -135,7 +135,15 @@ describe('Catalogue', () => {
     expect(channel.sent.slice(4)).toMatchObject([{ table: 'a' }]);
     await say({ columns: [] }, 2); // of a table that is not open any more
     expect([...catalogue.get('shop').columns.keys()]).toEqual(['a']);
+    void catalogue.look('shop');
+    const place = channel.sent.length - 1;
+    void catalogue.open('shop', 'a'); // while tables are asked for
+    await say({ columns: [{ name: 'x', type: 'TEXT' }] });
+    await say({ tables: ['a'] }, place);
+    expect(catalogue.get('shop').columns.get('a')).toHaveLength(1);
+    void catalogue.look('shop');
     catalogue.forget('shop');
+    await say({ tables: ['of another file'] });
     expect(catalogue.get('shop').tables).toBeNull();
   });
 

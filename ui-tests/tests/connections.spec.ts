@@ -64,7 +64,9 @@ test('a database is declared, tested, browsed and queried without a restart', as
   await shot(page, 'query');
   await page.keyboard.press('Enter');
   await expect(query.locator('.cm-content')).toContainText('WHERE total');
+  await expect(badge(page, 1)).toHaveText(/^edited/);
   await edit(page, 1, source);
+  await expect(badge(page, 1)).toHaveText(/^(ran|will be served)/);
   await page.keyboard.press('Escape');
 
   // It is looked into while a cell runs.
