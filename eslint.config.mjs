@@ -77,6 +77,7 @@ export default [
   layer(['src/variants.ts', 'src/directives.ts', 'src/usage.ts'], only('protocol'), ...UI),
   layer(['src/connection.ts', 'src/document.ts'], only('protocol', 'tokens', 'variants'), ...UI),
   layer(['src/model.ts'], only('protocol', 'tokens', 'graph'), '@jupyterlab/*', ...UI),
+  layer(['src/catalogue.ts', 'src/film.ts'], only('protocol', 'model'), '@jupyterlab/*', ...UI),
   layer(
     ['src/registry.ts', 'src/runner.ts', 'src/commands.ts'],
     './plugins/*',

@@ -7,6 +7,7 @@ import { kept } from './plugins/kept';
 import { notebooks } from './plugins/notebooks';
 import { outputs } from './plugins/outputs';
 import { places } from './plugins/places';
+import { queries } from './plugins/queries';
 import { reactive } from './plugins/reactive';
 import { runs } from './plugins/runs';
 import { status } from './plugins/status';
@@ -27,7 +28,8 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   reactive,
   variants,
   workers,
-  places
+  places,
+  queries
 ];
 
 export default plugins;

@@ -1,7 +1,7 @@
 /**
  * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
  *
- * Schema: sha256 f4c81ce3d0ee6d98f94f9cf25f6f578ad5ae436de7aea6bde9d3082189edf027
+ * Schema: sha256 cddc26fc884b0009e91568db379c6f28123af7d79edafc3fe4ad620c31d59f07
  */
 
 /**
@@ -15,9 +15,12 @@ export type FromFrontend =
   | RequestPlan
   | RequestInspect
   | RequestPreview
+  | RequestPictures
+  | RequestSchema
   | Refresh
   | Forget
-  | SetOption;
+  | SetOption
+  | SettingsChanged;
 export type FromKernel =
   | Welcome
   | Graph
@@ -28,6 +31,8 @@ export type FromKernel =
   | Plan
   | Inspection
   | Preview
+  | Pictures
+  | Schema
   | Workers;
 
 /**
@@ -101,6 +106,25 @@ export interface RequestPreview {
   type: 'request-preview';
 }
 /**
+ * Ask for the pictures that some passes of a loop showed, counted from 0.
+ */
+export interface RequestPictures {
+  cell: string;
+  count: number;
+  first: number;
+  id: string;
+  type: 'request-pictures';
+}
+/**
+ * Ask what a declared connection reaches now: its engine and tables, or the columns of one table.
+ */
+export interface RequestSchema {
+  connection: string;
+  id: string;
+  table?: string | null;
+  type: 'request-schema';
+}
+/**
  * Run these cells anew the next time that they are run, whatever is cached.
  */
 export interface Refresh {
@@ -120,6 +144,12 @@ export interface Forget {
 export interface SetOption {
   options?: {};
   type: 'set-option';
+}
+/**
+ * The settings file has been changed: the kernel need not wait for the next cell to look at it.
+ */
+export interface SettingsChanged {
+  type: 'settings-changed';
 }
 /**
  * The answer to hello.
@@ -152,7 +182,7 @@ export interface Node {
 /**
  * The state of one cell and why it is so.
  *
- *     `run_ms` is how long the run behind its value took, `ran_at` when it ended, in milliseconds since the epoch.
+ * `run_ms` is how long the run behind its value took, `ran_at` when it ended, in milliseconds since the epoch.
  */
 export interface CellStatus {
   hit?: boolean | null;
@@ -267,7 +297,7 @@ export interface Inspection {
 /**
  * The answer to request-preview: rows, a picture (PNG in base64) or a text; else why there is none.
  *
- *     Of a pass, how many passes there are to be seen, and the picture that it showed.
+ * Of a pass, how many passes there are to be seen, and the picture that it showed.
  */
 export interface Preview {
   cell: string;
@@ -290,6 +320,37 @@ export interface TablePage {
   rows: unknown[][];
   total?: number | null;
   types: string[];
+}
+/**
+ * The answer to request-pictures: PNGs in base64 from the first on, None for none, and the number of passes.
+ */
+export interface Pictures {
+  cell: string;
+  first: number;
+  id: string;
+  items: (string | null)[];
+  passes: number;
+  type: 'pictures';
+}
+/**
+ * The answer to request-schema: the engine with its version and the tables, or columns; else why there are none.
+ */
+export interface Schema {
+  columns?: Column[] | null;
+  connection: string;
+  engine?: string | null;
+  id: string;
+  reason?: string | null;
+  table?: string | null;
+  tables?: string[] | null;
+  type: 'schema';
+}
+/**
+ * One column of a table, its type in the engine's words.
+ */
+export interface Column {
+  name: string;
+  type: string;
 }
 /**
  * The workers that cells may name.

@@ -73,6 +73,7 @@ export interface IDeclared {
   worker: string;
   workers: IWorker[];
   mounts: IMount[];
+  connections: IConnection[];
   problems: string[];
 }
 
@@ -98,6 +99,15 @@ export interface IMount {
   fetched: number | null;
 }
 
+/** A connection to a database: `config` is all that is declared, without literal secrets. */
+export interface IConnection {
+  name: string;
+  driver: string;
+  where: string;
+  config: Record<string, unknown>;
+  written: boolean;
+}
+
 /** How a worker is; `state` is ok, draining, or the word for what is wrong, `latency` in milliseconds. */
 export interface IHealth {
   state: string;
@@ -111,7 +121,8 @@ export interface IHealth {
 }
 
 /** The lists in a settings file, and one member as it is written; `former` names the one it takes the place of. */
-export type Place = 'worker' | 'mount';
+export type Place = 'worker' | 'mount' | 'connection';
+export type Item = IWorker | IMount | IConnection;
 export type Declaration = Record<string, unknown> & { name: string; former?: string };
 
 /** The routes below `strata/`; every method rejects with the server's sentence when it refuses. */

@@ -324,6 +324,10 @@ class Executor(Protocol):
         """
         ...
 
+    async def close(self) -> None:
+        """Let go of the place: no more cells come."""
+        ...
+
 
 class Observed(msgspec.Struct):
     """What the process did while a cell ran.

@@ -92,6 +92,27 @@ class RequestPreview(_Wire, frozen=True, kw_only=True, tag="request-preview"):
     place: int | None = None
 
 
+class RequestPictures(_Wire, frozen=True, kw_only=True, tag="request-pictures"):
+    """Ask for the pictures that some passes of a loop showed, counted from 0."""
+
+    id: str
+    cell: str
+    first: int
+    count: int
+
+
+class RequestSchema(_Wire, frozen=True, kw_only=True, tag="request-schema"):
+    """Ask what a declared connection reaches now: its engine and tables, or the columns of one table."""
+
+    id: str
+    connection: str
+    table: str | None = None
+
+
+class SettingsChanged(_Wire, frozen=True, kw_only=True, tag="settings-changed"):
+    """The settings file has been changed: the kernel need not wait for the next cell to look at it."""
+
+
 class Refresh(_Wire, frozen=True, kw_only=True, tag="refresh", omit_defaults=False):
     """Run these cells anew the next time that they are run, whatever is cached."""
 
@@ -238,6 +259,35 @@ class Preview(_Wire, frozen=True, kw_only=True, tag="preview"):
     shown: str | None = None
 
 
+class Pictures(_Wire, frozen=True, kw_only=True, tag="pictures", omit_defaults=False):
+    """The answer to request-pictures: PNGs in base64 from the first on, None for none, and the number of passes."""
+
+    id: str
+    cell: str
+    first: int
+    passes: int
+    items: list[str | None]
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One column of a table, its type in the engine's words."""
+
+    name: str
+    type: str
+
+
+class Schema(_Wire, frozen=True, kw_only=True, tag="schema"):
+    """The answer to request-schema: the engine with its version and the tables, or columns; else why there are none."""
+
+    id: str
+    connection: str
+    table: str | None = None
+    engine: str | None = None
+    tables: list[str] | None = None
+    columns: list[Column] | None = None
+    reason: str | None = None
+
+
 class WorkerItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One worker."""
 
@@ -253,10 +303,32 @@ class Workers(_Wire, frozen=True, kw_only=True, tag="workers", omit_defaults=Fal
 
 
 FromFrontend = (
-    Hello | Document | DocumentPatch | RequestPlan | RequestInspect | RequestPreview | Refresh | Forget | SetOption
+    Hello
+    | Document
+    | DocumentPatch
+    | RequestPlan
+    | RequestInspect
+    | RequestPreview
+    | RequestPictures
+    | RequestSchema
+    | Refresh
+    | Forget
+    | SetOption
+    | SettingsChanged
 )
 FromKernel = (
-    Welcome | Graph | CellStatus | CellStatuses | CellOutputs | Diagnostics | Plan | Inspection | Preview | Workers
+    Welcome
+    | Graph
+    | CellStatus
+    | CellStatuses
+    | CellOutputs
+    | Diagnostics
+    | Plan
+    | Inspection
+    | Preview
+    | Pictures
+    | Schema
+    | Workers
 )
 Message = FromFrontend | FromKernel
 

@@ -15,6 +15,9 @@ SECRET_WORDS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL")
 #: Lists of tables and what tells their members apart.
 _NAMED = {"workers": "name", "mounts": "name", "variant_group": "group"}
 _REFERENCE = re.compile(r"\$\{\w+\}")
+#: Where addresses hold passwords: behind the user, and among the parameters.
+_BETWEEN = re.compile(r"(://[^/@:]*):[^/]*@")
+_QUERIED = re.compile(r"(?<=\?)(?:ssl)?password=[^&]*&?|&(?:ssl)?password=[^&]*", re.IGNORECASE)
 #: Values under secret names that are none.
 _PUBLIC = frozenset({"", "anon", "cloud", "google_default"})
 _NAMES_A_VARIABLE = ("_env", "_ENV")
@@ -77,15 +80,53 @@ def rewrite(text: str, changes: Mapping[str, Any]) -> str:
 def _change(target: Any, changes: Mapping[str, Any], table: Callable[[], Any]) -> None:
     for key, value in changes.items():
         if value is None:
-            target.pop(key, None)
+            _remove(target, key)
         elif isinstance(value, Mapping):
             if not isinstance(target.get(key), dict):
-                target[key] = table()
+                _put(target, key, table())
             _change(target[key], value, table)
         elif key in _NAMED and isinstance(value, list | tuple):
             _change_list(target, key, value, table)
         elif target.get(key) != value:
-            target[key] = value
+            _put(target, key, value)
+
+
+def _put(target: Any, key: str, value: Any) -> None:
+    """Set a value; a new one stands above the remarks on the next table, which the file's reader takes for ours."""
+    above = _remarks(target) if key not in target else []
+    target[key] = value
+    if above:
+        target.value.body.extend(above)
+
+
+def _remove(target: Any, key: str) -> None:
+    """Take a value out, but not the remarks on the table behind it."""
+    import tomlkit.items as items
+
+    last = gone = target.get(key)
+    while isinstance(last, items.Table) and last.value.body and isinstance(last.value.body[-1][1], items.Table):
+        last = last.value.body[-1][1]
+    left = "".join(item.as_string() for _, item in _remarks(last)).strip("\n")
+    body = target.value.body if isinstance(target, items.Table) and isinstance(gone, items.Table) else []
+    at = next((i for i, (name, _) in enumerate(body) if name is not None and name.key == key), None)
+    target.pop(key, None)
+    if left and at is not None:
+        body[at] = (None, items.Whitespace(left + "\n"))
+
+
+def _remarks(table: Any) -> list[Any]:
+    """Take out and return the blank lines and comments that a table ends with."""
+    import tomlkit.items as items
+
+    if not isinstance(table, items.Table):
+        return []
+    body = table.value.body
+    at = len(body)
+    while at and body[at - 1][0] is None and isinstance(body[at - 1][1], items.Comment | items.Whitespace):
+        at -= 1
+    taken = body[at:]
+    del body[at:]
+    return taken
 
 
 def _change_list(target: Any, key: str, wanted: Iterable[Mapping[str, Any]], table: Callable[[], Any]) -> None:
@@ -135,12 +176,18 @@ def _blank_in(table: Any, *, every: bool = False) -> None:
         value = table[name]
         if isinstance(value, dict):
             _blank_in(value, every=every or is_secret(name))
-        elif (every or is_secret(name)) and not name.endswith(_NAMES_A_VARIABLE) and not _is_reference(value):
+        elif (every or is_secret(name)) and not name.endswith(_NAMES_A_VARIABLE) and not is_reference(value):
             table[name] = ""
 
 
-def _is_reference(value: Any) -> bool:
+def is_reference(value: Any) -> bool:
+    """Tell whether a value is the name of a variable that holds a secret, or nothing at all."""
     return value == "" or (isinstance(value, str) and _REFERENCE.fullmatch(value) is not None)
+
+
+def without_password(uri: str) -> str:
+    """Return an address without the password that stands in it."""
+    return _QUERIED.sub("", _BETWEEN.sub(r"\1@", uri))
 
 
 def expand(value: Any, environ: Mapping[str, str]) -> Any:

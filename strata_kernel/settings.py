@@ -88,12 +88,14 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Table = dict[str, Any]
+#: What workers and connections may be called.
+NAME = r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z"
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One table of `[[workers]]`; `config` is the backend's: url, token_env, transport, scheduler, resources …"""
 
-    name: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
+    name: Annotated[str, Meta(pattern=NAME)]
     backend: Literal["local", "http", "dask", "executor"] = "http"
     runtime_id: str | None = None
     config: Table = {}
@@ -202,11 +204,7 @@ def _sources(
 ) -> Iterator[_Source]:
     here = Path.cwd()
     folder = here if start is None else start.absolute() if start.is_dir() else start.absolute().parent
-    files = [user_config if user_config is not None else _user_config()]
-    if start is not None:
-        files += [p for p in (settings_file(folder),) if p is not None]
-        files.append(folder / DIRECTORY_FILE_NAME)
-    for path in files:
+    for path in files(None if start is None else folder, user_config):
         if path.is_file():
             tables = _read(path, found)
             yield _Source(str(path), tables, path.absolute().parent, shared=path.name == DIRECTORY_FILE_NAME)
@@ -217,9 +215,23 @@ def _sources(
         yield _Source("the command line", flags, here)
 
 
+def files(folder: Path | None, user_config: Path | None = None) -> list[Path]:
+    """Return the files that settings for a folder come from, the last one winning; some may not be there."""
+    found = [user_config if user_config is not None else _user_config()]
+    if folder is not None:
+        found += [p for p in (settings_file(folder),) if p is not None]
+        found.append(folder / DIRECTORY_FILE_NAME)
+    return found
+
+
 def settings_file(folder: Path) -> Path | None:
     """Return the strata.toml that holds in a folder: the nearest one, there or above; None where there is none."""
     return next((p for d in (folder, *folder.parents) if (p := d / FILE_NAME).is_file()), None)
+
+
+def unreadable(found: Iterable[Diagnostic]) -> str | None:
+    """Return what is wrong with a settings file that could not be read, None when all could be."""
+    return next((d.message for d in found if d.code == "settings_unreadable"), None)
 
 
 def _user_config() -> Path:

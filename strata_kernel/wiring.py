@@ -19,7 +19,7 @@ from strata_kernel.cells.loop import LoopKind
 from strata_kernel.cells.prompt import PromptKind
 from strata_kernel.cells.python import PythonKind, Transform
 from strata_kernel.cells.spread import spread
-from strata_kernel.cells.sql import SqlKind, unknown
+from strata_kernel.cells.sql import SqlKind, driver, unknown
 from strata_kernel.domain.cell import Aside, Cell, Spread
 from strata_kernel.domain.checks import check, unknown_worker
 from strata_kernel.domain.diagnostic import Diagnostic
@@ -31,14 +31,14 @@ from strata_kernel.domain.terms import LOCAL, Terms
 from strata_kernel.domain.variants import ALL, findings
 from strata_kernel.engine.journey import Origin
 from strata_kernel.engine.session import Session
-from strata_kernel.errors import WorkerError
+from strata_kernel.errors import CellError, WorkerError
 from strata_kernel.executors.answers import Answers
 from strata_kernel.executors.prompt import Prompts
 from strata_kernel.executors.report import Report, Reports
 from strata_kernel.executors.sql import Databases
 from strata_kernel.mounts.mounts import Mounts, beside
 from strata_kernel.saving import is_secret
-from strata_kernel.settings import Settings, WorkerSettings, load_settings
+from strata_kernel.settings import Settings, WorkerSettings, load_settings, unreadable
 from strata_kernel.store import open_store
 from strata_kernel.world.places import local_roots
 from strata_kernel.world.world import LocalWorld
@@ -49,13 +49,18 @@ if TYPE_CHECKING:
     from strata_kernel.ports import Executor, Host, Performer
 
 
+#: Settings that parts take while they are in use.
+DECLARED = ("worker", "timeout", "workers", "mounts", "connections")
+#: How long a server may take to let somebody look at it.
+LOOK_SECONDS = 10
+
+
 class Parts:
     """The adapters of one notebook's folder, and what is built from them."""
 
     def __init__(
         self,
-        settings: Settings,
-        diagnostics: list[Diagnostic],
+        load: Callable[[], tuple[Settings, list[Diagnostic]]],
         start: Path,
         environ: Mapping[str, str],
         transform: Transform,
@@ -63,7 +68,9 @@ class Parts:
         check: bool,
         cwd: Path | None,
     ) -> None:
-        self.settings, self.diagnostics, self.start = settings, diagnostics, start
+        #: Reads the settings as they are now; what it returned first holds until some of it is taken.
+        self.load, self.start = load, start
+        self.settings, self.diagnostics = settings, _ = load()
         self.store = open_store(Path(settings.cache.store), settings.cache.remote, check=check)
         #: What the settings add to the environment that kernels start with.
         self.environ = settings.environ(environ)
@@ -71,15 +78,8 @@ class Parts:
             local_roots(str(start)), {**environ, **self.environ}, start=None if cwd is None else str(cwd)
         )
         self.files = LocalFiles(self.world.files)
-        #: Kinds in the order in which they are asked; the last one claims everything.
-        python = PythonKind(transform)
-        self.kinds: list[Kind] = [
-            SqlKind(self.connections(start), settings.sql.frame),
-            PromptKind(_answering(settings)),
-            LoopKind(python),
-            python,
-        ]
-        self.databases = Databases(self.connections(start), start, settings.sql.frame, self.world)
+        self._python = PythonKind(transform)
+        self.databases = Databases(connections(settings, start), start, settings.sql.frame, self.world)
         self.world.witnesses["table"] = self.databases
         #: What stands for `[[mounts]]` and `# @mount`; nothing is fetched before a cell asks.
         self.mounts = Mounts(
@@ -89,19 +89,64 @@ class Parts:
             settings.cache.mounts_max_bytes,
         )
         self.world.witnesses["mount"] = self.mounts
-        version = sys.version_info
-        self.identity = Identity(
-            python=f"{version.major}.{version.minor}",
-            session=secrets.token_hex(8),
-            defaults=Terms(worker=settings.worker or LOCAL, timeout=settings.timeout, mounts=declared(settings)),
-            workers=tuple((w.name, identify(w)) for w in settings.workers),
-        )
         self._environ = environ
+        self._session = secrets.token_hex(8)
         self._spread: dict[str, Reading] = {}
         self._executors: dict[str, Executor] = {}
         self._reports = Reports(Path(settings.cache.store) / "workers")
         self.world.elsewhere = lambda name, worker: self._reports.version(self.identity.of_worker(worker), name)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Make what follows from the declarations: the kinds of cells, and what their programs are known by."""
+        settings, version = self.settings, sys.version_info
+        #: Kinds in the order in which they are asked; the last one claims everything.
+        self.kinds: list[Kind] = [
+            SqlKind(connections(settings, self.start), settings.sql.frame),
+            PromptKind(_answering(settings)),
+            LoopKind(self._python),
+            self._python,
+        ]
+        self.identity = Identity(
+            python=f"{version.major}.{version.minor}",
+            session=self._session,
+            defaults=Terms(worker=settings.worker or LOCAL, timeout=settings.timeout, mounts=declared(settings)),
+            workers=tuple((w.name, identify(w)) for w in settings.workers),
+        )
         self.origin = Origin(self.world.start, self.environ, self.identity)
+        self._spread.clear()
+
+    def take(self, settings: Settings) -> list[Executor] | None:
+        """Take what settings declare now, and leave the rest as it was when the parts were made.
+
+        Returns the executors that nobody asks any more, for the caller to close; None when nothing is declared anew.
+        """
+        former = {w.name: w for w in self.settings.workers}
+        taken = msgspec.structs.replace(self.settings, **{name: getattr(settings, name) for name in DECLARED})
+        if taken == self.settings:
+            return None
+        self.settings = taken
+        self.databases.declare(connections(taken, self.start))
+        self.mounts.declared = declared(taken)
+        self._settle()
+        standing = {w.name: w for w in taken.workers}
+        gone = [name for name in self._executors if standing.get(name) != former.get(name)]
+        return [self._executors.pop(name) for name in gone]
+
+    def looking(self) -> Databases:
+        """Return what speaks to the connections that are declared at this moment, apart from that which cells use.
+
+        Raises CellError where a settings file cannot be read.
+        """
+        settings, diagnostics = self.load()
+        if (trouble := unreadable(diagnostics)) is not None:
+            raise CellError(trouble)
+        tables = {
+            # Who looks does not wait for minutes, as libpq does.
+            name: {"connect_timeout": LOOK_SECONDS, **table} if driver(table) == "postgresql" else table
+            for name, table in connections(settings, self.start).items()
+        }
+        return Databases(tables, self.start, settings.sql.frame, self.world)
 
     def read(self, cell: Cell) -> Reading:
         """Read a cell by the kind that claims it."""
@@ -136,10 +181,6 @@ class Parts:
     def _bound(self, cell: Cell) -> frozenset[str]:
         analysis = self.read(cell).analysis
         return analysis.stores - analysis.imports.keys()
-
-    def connections(self, start: Path) -> dict[str, dict[str, Any]]:
-        """Return the declared connections, files by absolute paths: those of another folder are others."""
-        return {name: _anchored(table, start) for name, table in self.settings.connections.items()}
 
     def performers(self) -> dict[str, Performer]:
         """Return who runs cells that are not Python, by kind."""
@@ -194,6 +235,11 @@ class Parts:
         pipeline.is_away, pipeline.executor, pipeline.origin = self.is_away, self.executor, self.origin
         values.restore, values.held = pipeline.resolver.definition, partial(held, pipeline.placement)
         return pipeline
+
+
+def connections(settings: Settings, start: Path) -> dict[str, dict[str, Any]]:
+    """Return the declared connections, files by absolute paths: those of another folder are others."""
+    return {name: _anchored(table, start) for name, table in settings.connections.items()}
 
 
 def declared(settings: Settings) -> tuple[Mount, ...]:
@@ -271,5 +317,5 @@ def build(
 
     `cwd` is where the kernel would start, for who looks without being one.
     """
-    settings, diagnostics = load_settings(start, environ, metadata, flags)
-    return Parts(settings, diagnostics, start, environ, transform, check=check, cwd=cwd)
+    load = partial(load_settings, start, environ, metadata, flags)
+    return Parts(load, start, environ, transform, check=check, cwd=cwd)

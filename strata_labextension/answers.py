@@ -77,6 +77,16 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     fetched: float | None
 
 
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """A declared connection: its engine, and where that is; `config` is all that is declared, literal secrets blank."""
+
+    name: str
+    driver: str
+    where: str
+    config: dict[str, Any]
+    written: bool
+
+
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """What the settings of a notebook's folder declare: `file` is where changes are written, `worker` the default."""
 
@@ -84,6 +94,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     worker: str
     workers: list[Worker]
     mounts: list[Mount]
+    connections: list[Connection]
     problems: list[str]
 
 
@@ -105,6 +116,14 @@ class MountDeclaration(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = "ro"
     pin: str | None = None
     options: dict[str, Any] = {}
+    former: str | None = None
+
+
+class ConnectionDeclaration(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection to declare, `config` beside its name; `former` is the name of the one that it takes the place of."""
+
+    name: str
+    config: dict[str, Any] = {}
     former: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""What the settings declare for a notebook: its workers and mounts; each function blocks and runs in a thread."""
+"""What the settings declare: workers, mounts and connections; each function blocks and runs in a thread."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ import msgspec
 
 from strata_kernel.errors import InvocationError
 from strata_kernel.runner.places import Health, Places
-from strata_kernel.saving import is_secret
-from strata_labextension.answers import Declared, Mount, MountDeclaration, Worker, WorkerDeclaration
+from strata_kernel.saving import is_reference, is_secret, without_password
+from strata_labextension.answers import (
+    Connection,
+    ConnectionDeclaration,
+    Declared,
+    Mount,
+    MountDeclaration,
+    Worker,
+    WorkerDeclaration,
+)
 from strata_labextension.refusal import Refusal
 
-Table = Literal["workers", "mounts"]
+Table = Literal["workers", "mounts", "connections"]
+Declaration = WorkerDeclaration | MountDeclaration | ConnectionDeclaration
 
 
 def declared(folder: Path) -> Declared:
@@ -23,7 +32,7 @@ def declared(folder: Path) -> Declared:
     places = Places(folder, os.environ)
     settings, held = places.settings, places.held()
     problems = [d.message for d in places.diagnostics]
-    written: dict[str, dict[str, Any]] = {"workers": {}, "mounts": {}}
+    written: dict[str, dict[str, Any]] = {"workers": {}, "mounts": {}, "connections": {}}
     try:
         written = {table: dict(places.written(table)) for table in written}
     except InvocationError as error:
@@ -56,14 +65,20 @@ def declared(folder: Path) -> Declared:
             )
             for m in settings.mounts
         ],
+        connections=[
+            _connection(name, table, written=name in written["connections"])
+            for name, table in settings.connections.items()
+        ],
         problems=problems,
     )
 
 
-def change(folder: Path, root: Path | None, table: Table, body: WorkerDeclaration | MountDeclaration) -> Declared:
+def change(folder: Path, root: Path | None, table: Table, body: Declaration) -> Declared:
     """Write a declaration into the settings file and return what is declared then."""
     places = _writable(folder, root)
     item = {k: v for k, v in msgspec.to_builtins(body).items() if k != "former" and v is not None}
+    if isinstance(body, ConnectionDeclaration):
+        item = {**item.pop("config"), **item}
     try:
         places.declare(table, item, body.former)
     except InvocationError as error:
@@ -101,6 +116,24 @@ def _address(backend: str, config: Mapping[str, Any]) -> str:
     if backend == "local":
         return "this machine"
     return str(config.get("scheduler" if backend == "dask" else "url", ""))
+
+
+def _connection(name: str, table: Mapping[str, Any], *, written: bool) -> Connection:
+    config = _blank(table)
+    if isinstance(uri := config.get("uri"), str):
+        config["uri"] = without_password(uri)
+    auth = config.get("auth")
+    if isinstance(auth, Mapping):
+        config["auth"] = {k: v if is_reference(v) else "" for k, v in auth.items()}
+    host, port, database = (str(config.get(key, "")) for key in ("host", "port", "dbname"))
+    server = "/".join(filter(None, (":".join(filter(None, (host, port))), database)))
+    return Connection(
+        name=name,
+        driver=str(config.get("driver", "duckdb")),
+        where=str(config.get("path") or config.get("uri") or server),
+        config=config,
+        written=written,
+    )
 
 
 def _blank(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"description": "The notebook, as the contents API names it.", "schema": {"type": "string"}},
     "cell": {"description": "A cell, by id, name or position.", "schema": {"type": "string"}},
     "name": {
-        "description": "What the cell binds, or `file:` and the path of a file that it wrote; a worker or a mount.",
+        "description": "What the cell binds, or `file:` and the path of a file that it wrote; a worker, a mount or "
+        "a connection.",
         "schema": {"type": "string"},
     },
     "offset": {"description": "The first row of a table.", "schema": {"type": "integer", "minimum": 0, "default": 0}},
@@ -54,12 +55,19 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("strata/pin", "put"): ("Keep what stands for a cell, or for all.", ("path", "cell?"), answers.Pinned, None),
     ("strata/pin", "delete"): ("Take pins away.", ("path", "cell?"), answers.Pinned, None),
-    ("strata/declared", "get"): ("List declared workers and mounts.", ("path?",), answers.Declared, None),
+    ("strata/declared", "get"): ("List declared workers, mounts and connections.", ("path?",), answers.Declared, None),
     ("strata/worker", "get"): ("Ask a declared worker how it is.", ("path?", "name"), Health, None),
     ("strata/worker", "put"): ("Declare a worker.", ("path?",), answers.Declared, answers.WorkerDeclaration),
     ("strata/worker", "delete"): ("Withdraw a worker.", ("path?", "name"), answers.Declared, None),
     ("strata/mount", "put"): ("Declare a mount.", ("path?",), answers.Declared, answers.MountDeclaration),
     ("strata/mount", "delete"): ("Withdraw a mount.", ("path?", "name"), answers.Declared, None),
+    ("strata/connection", "put"): (
+        "Declare a connection.",
+        ("path?",),
+        answers.Declared,
+        answers.ConnectionDeclaration,
+    ),
+    ("strata/connection", "delete"): ("Withdraw a connection.", ("path?", "name"), answers.Declared, None),
     ("strata/openapi.json", "get"): ("Return this description.", (), None, None),
 }
 

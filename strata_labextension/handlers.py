@@ -214,7 +214,7 @@ class PinHandler(StrataHandler):
 
 
 class DeclaredHandler(StrataHandler):
-    """`strata/declared`: the workers and mounts that the settings declare for a notebook."""
+    """`strata/declared`: the workers, mounts and connections that the settings declare for a notebook."""
 
     @authenticated
     @authorized
@@ -226,7 +226,7 @@ class DeclaredHandler(StrataHandler):
 
 
 class DeclarationHandler(StrataHandler):
-    """What workers and mounts share: one member of a list in the settings file is written, or taken out."""
+    """What these share: one member of a list in the settings file is written, or taken out."""
 
     table: ClassVar[str]
     record: ClassVar[str]
@@ -289,6 +289,12 @@ class MountHandler(DeclarationHandler):
     table, record = "mounts", "MountDeclaration"
 
 
+class ConnectionHandler(DeclarationHandler):
+    """`strata/connection`: one declared connection; kernels open databases, this server never does."""
+
+    table, record = "connections", "ConnectionDeclaration"
+
+
 class DescriptionHandler(StrataHandler):
     """`strata/openapi.json`: these routes, for programs."""
 
@@ -324,6 +330,7 @@ ROUTES: dict[str, type[StrataHandler]] = {
     "strata/declared": DeclaredHandler,
     "strata/worker": WorkerHandler,
     "strata/mount": MountHandler,
+    "strata/connection": ConnectionHandler,
     "strata/openapi.json": DescriptionHandler,
 }
 

@@ -41,6 +41,23 @@ SAMPLES: list[tuple[protocol.Message, dict[str, Any]]] = [
         protocol.RequestPreview(id="3", cell="a", name="df", offset=50),
         {"type": "request-preview", "id": "3", "cell": "a", "name": "df", "offset": 50},
     ),
+    (
+        protocol.RequestPictures(id="5", cell="a", first=24, count=24),
+        {"type": "request-pictures", "id": "5", "cell": "a", "first": 24, "count": 24},
+    ),
+    (
+        protocol.Pictures(id="5", cell="a", first=24, passes=26, items=["iVBOR", None]),
+        {"type": "pictures", "id": "5", "cell": "a", "first": 24, "passes": 26, "items": ["iVBOR", None]},
+    ),
+    (
+        protocol.RequestSchema(id="4", connection="shop", table="orders"),
+        {"type": "request-schema", "id": "4", "connection": "shop", "table": "orders"},
+    ),
+    (
+        protocol.Schema(id="4", connection="shop", table="t", columns=[protocol.Column(name="x", type="REAL")]),
+        {"type": "schema", "id": "4", "connection": "shop", "table": "t", "columns": [{"name": "x", "type": "REAL"}]},
+    ),
+    (protocol.SettingsChanged(), {"type": "settings-changed"}),
     (protocol.Refresh(cells=["a"]), {"type": "refresh", "cells": ["a"]}),
     (protocol.Forget(cells=["a"]), {"type": "forget", "cells": ["a"]}),
     (

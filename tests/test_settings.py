@@ -181,6 +181,32 @@ def test_rewriting_keeps_what_it_does_not_know() -> None:
     assert rewrite("a = 1 # x\n", {}) == "a = 1 # x\n"
 
 
+REMARKS = """# one
+[connections.a]
+path = "a"
+
+# two
+[connections.b]
+driver = "postgresql"
+[connections.b.auth]
+user = "${B}"
+
+# the frames
+[sql]
+frame = "arrow"
+"""
+
+
+def test_remarks_on_a_table_stay_with_it() -> None:
+    more = {"a": {"port": 1}, "b": {"auth": {"password": "${P}"}}}
+    assert rewrite(REMARKS, {"connections": more}) == REMARKS.replace('path = "a"\n', 'path = "a"\nport = 1\n').replace(
+        'user = "${B}"\n', 'user = "${B}"\npassword = "${P}"\n'
+    )
+    gone = rewrite(REMARKS, {"connections": {"a": None}})
+    assert gone == REMARKS.replace('[connections.a]\npath = "a"\n\n', "")
+    assert rewrite(gone, {"connections": {"b": None}}).endswith('# the frames\n[sql]\nframe = "arrow"\n')
+
+
 HUB = """# my workers
 worker = "gpu" # the default
 

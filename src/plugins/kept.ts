@@ -23,7 +23,8 @@ class Kept {
       await saved(bench),
       cell ?? undefined
     );
-    bench.model.forget(cell === null ? bench.model.nodes.map(node => node.id) : [cell]);
+    const cells = cell === null ? bench.model.nodes.map(node => node.id) : [cell];
+    bench.model.tell({ type: 'forget', cells });
     const parts = [
       trans._n('%1 kept run cleared', '%1 kept runs cleared', removed, removed),
       ...(left ? [trans.__('%1 left in the shared store', left)] : [])

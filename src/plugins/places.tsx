@@ -1,4 +1,4 @@
-/** A panel in the right sidebar: the workers and mounts of the notebook, how they are, and how they are changed. */
+/** A panel in the right sidebar: workers, mounts and connections of the notebook, how they are, and changing them. */
 import {
   ILayoutRestorer,
   type JupyterFrontEnd,
@@ -11,9 +11,10 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
 import { Poll } from '@lumino/polling';
 import * as React from 'react';
+import { Catalogue } from '../catalogue';
 import type { NotebookModel } from '../model';
 import { IRegistry, type Registry } from '../registry';
-import type { IDeclared, IHealth, IMount, IWorker, Place } from '../rest';
+import type { IDeclared, IHealth, Item, Place } from '../rest';
 import { CommandIDs, PACKAGE, UNDER_WAY } from '../tokens';
 import { workersIcon } from '../views/icons';
 import { namer } from '../views/names';
@@ -35,7 +36,7 @@ class PlacesPanel extends ReactWidget {
     this.id = `${PACKAGE}-places`;
     this.addClass('strata-Places');
     this.title.icon = workersIcon;
-    this.title.caption = _trans.__('Places: workers and mounts of the notebook');
+    this.title.caption = _trans.__('Places: workers, mounts and connections of the notebook');
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', _trans.__('Places'));
     this._poll = new Poll({
@@ -65,8 +66,8 @@ class PlacesPanel extends ReactWidget {
   }
 
   protected override render(): JSX.Element {
-    const [bench, declared] = [this._registry.current, this._declared];
-    if (!bench || !declared || declared.path !== bench.panel.context.path) {
+    const [bench, declared, catalogue] = [this._registry.current, this._declared, this._catalogue];
+    if (!bench || !catalogue || !declared || declared.path !== bench.panel.context.path) {
       return (
         <p className="strata-Places-empty">
           {this._refusal || this._trans.__('Open a notebook with the Strata kernel.')}
@@ -79,7 +80,9 @@ class PlacesPanel extends ReactWidget {
         declared={declared.found}
         health={this._health}
         busy={this._busy()}
-        changed={this._changed}
+        reach={name => catalogue.get(name)}
+        browsed={this._browsed}
+        filters={this._filters}
         trans={this._trans}
         onAdd={place => void this._fill(path, place, null)}
         onEdit={(place, item) => void this._fill(path, place, item)}
@@ -87,7 +90,17 @@ class PlacesPanel extends ReactWidget {
         onTest={name => void this._test(path, name)}
         onJump={cell => select(bench.panel, cell)}
         onStop={() => void this._commands.execute('notebook:interrupt-kernel')}
-        onRestart={() => void this._restart()}
+        onLook={name => void catalogue.look(name)}
+        onBrowse={name => this._browse(catalogue, name)}
+        onFilter={(name, text) => {
+          this._filters.set(name, text);
+          this.update();
+        }}
+        onToggle={(name, table) =>
+          catalogue.get(name).columns.has(table)
+            ? catalogue.close(name, table)
+            : void catalogue.open(name, table)
+        }
       />
     );
   }
@@ -118,7 +131,9 @@ class PlacesPanel extends ReactWidget {
     if (model !== this._model) {
       this._model?.cellChanged.disconnect(this._onCell, this);
       this._model = model;
-      this._changed = false;
+      this._catalogue = model && new Catalogue(model, () => this.update());
+      this._browsed.clear();
+      this._filters.clear();
       model?.cellChanged.connect(this._onCell, this);
       if (this.isVisible) {
         void this._poll.refresh();
@@ -180,16 +195,27 @@ class PlacesPanel extends ReactWidget {
     await this._ask(path, name);
   }
 
-  private async _fill(path: string, place: Place, item: IWorker | IMount | null): Promise<void> {
+  /** Show the tables of a connection, which are asked for now, or show them no more. */
+  private _browse(catalogue: Catalogue, name: string): void {
+    if (!this._browsed.delete(name)) {
+      this._browsed.add(name);
+      void catalogue.look(name);
+    }
+    this.update();
+  }
+
+  private async _fill(path: string, place: Place, item: Item | null): Promise<void> {
     await fill({
       place,
       item,
       trans: this._trans,
       write: async body => {
         this._take(path, await this._registry.rest.declare(place, path, body));
-        this._noteChange();
+        this._tell(place, item?.name ?? body.name);
         if (place === 'worker') {
           void this._test(path, body.name);
+        } else if (place === 'connection') {
+          void this._catalogue?.look(body.name);
         }
       }
     });
@@ -199,25 +225,24 @@ class PlacesPanel extends ReactWidget {
     try {
       this._take(path, await this._registry.rest.withdraw(place, path, name));
       this._health.delete(name);
-      this._noteChange();
+      this._tell(place, name);
     } catch (error) {
       Notification.error((error as Error).message);
     }
   }
 
-  private _noteChange(): void {
-    this._changed = true;
-    this.update();
+  /** Let the kernel look at the file, and forget what the former declaration reached. */
+  private _tell(place: Place, former: string): void {
+    this._registry.current?.model.tell({ type: 'settings-changed' });
+    if (place === 'connection') {
+      this._catalogue?.forget(former);
+    }
   }
 
-  private async _restart(): Promise<void> {
-    await this._commands.execute('notebook:restart-kernel');
-    this._changed = false;
-    this.update();
-  }
-
-  private _changed = false;
+  private readonly _browsed = new Set<string>();
+  private _catalogue: Catalogue | null = null;
   private _declared: { path: string; found: IDeclared } | null = null;
+  private readonly _filters = new Map<string, string>();
   private readonly _health = new Map<string, IHealth | null>();
   private _model: NotebookModel | null = null;
   private readonly _poll: Poll;
@@ -226,7 +251,7 @@ class PlacesPanel extends ReactWidget {
 
 export const places: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:places`,
-  description: 'Shows the workers and mounts of the notebook in the right sidebar.',
+  description: 'Shows workers, mounts and connections of the notebook in the right sidebar.',
   autoStart: true,
   requires: [IRegistry],
   optional: [ITranslator, ICommandPalette, ILayoutRestorer],
@@ -242,7 +267,7 @@ export const places: JupyterFrontEndPlugin<void> = {
     app.shell.add(panel, 'right', { rank: 820, type: 'Strata' });
     restorer?.add(panel, panel.id);
     app.commands.addCommand(CommandIDs.showPlaces, {
-      label: trans.__('Show Workers and Mounts'),
+      label: trans.__('Show Workers, Mounts and Connections'),
       caption: trans.__('Show where cells run, and what they read from elsewhere'),
       icon: workersIcon,
       isEnabled: () => registry.current !== null,

@@ -12,6 +12,7 @@ import type { Message } from '@lumino/messaging';
 import { Debouncer } from '@lumino/polling';
 import * as React from 'react';
 import { directive } from '../directives';
+import { Film, STRETCH } from '../film';
 import type { ICellFacts, NotebookModel } from '../model';
 import type { Inspection, Preview } from '../protocol';
 import { IRegistry, saved, type IBench, type Registry } from '../registry';
@@ -195,10 +196,16 @@ class WhyPanel extends ReactWidget {
     const found = await Promise.all(names.map(ask)).catch(() => []);
     if (turn === this._turn && found.length) {
       const passes = found[0].passes ?? 0;
+      const at = Math.min(place, passes - 1);
+      if (!this._film || !this._walk || this._film.cell !== cell) {
+        this._film = new Film(model, cell, () => this.update());
+        this._film.need(Math.max(0, at - STRETCH / 2), Math.max(0, at));
+      }
       this._walk = {
         cell,
         passes,
-        place: Math.min(place, passes - 1),
+        place: at,
+        film: this._film,
         sights: found.map(preview => [preview.name, seen(preview)]),
         picture: png(found[0].shown)
       };
@@ -268,6 +275,7 @@ class WhyPanel extends ReactWidget {
   }
 
   private _asked: string | null = null;
+  private _film: Film | null = null;
   private _inspection: Inspection | null = null;
   /** A cell and what is kept of it. */
   private _kept: [string, IKept] | null = null;

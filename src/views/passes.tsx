@@ -2,6 +2,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { Preview, type ISight } from './preview';
+import { Strip } from './strip';
 
 /** Where somebody stands who walks through the passes, counted from 0. */
 export interface IWalk {
@@ -10,6 +11,14 @@ export interface IWalk {
   sights: [string, ISight][];
   /** An address of what the pass showed. */
   picture?: string | null;
+  film?: IFilm;
+}
+
+/** The pictures of all passes, as far as they were fetched. */
+export interface IFilm {
+  readonly isSeen: boolean;
+  picture(place: number): string | null | undefined;
+  need(first: number, last: number): void;
 }
 
 export interface IPassesProps {
@@ -31,7 +40,7 @@ export function Passes({ carry, walk, trans, onStep }: IPassesProps): JSX.Elemen
       </button>
     );
   }
-  const { place, passes, sights, picture } = walk;
+  const { place, passes, sights, picture, film } = walk;
   if (passes === 0) {
     return <p className="strata-Why-quiet">{trans.__('No pass is kept yet.')}</p>;
   }
@@ -50,6 +59,16 @@ export function Passes({ carry, walk, trans, onStep }: IPassesProps): JSX.Elemen
         />
         <span>{text}</span>
       </label>
+      {film && (picture || film.isSeen) && (
+        <Strip
+          passes={passes}
+          place={place}
+          picture={each => film.picture(each)}
+          trans={trans}
+          onSelect={to => onStep(carry, to)}
+          onNeed={(first, last) => film.need(first, last)}
+        />
+      )}
       {picture && <img className="strata-Passes-picture" src={picture} alt={text} />}
       {sights.map(([name, sight]) => (
         <Preview key={name} name={name} sight={sight} trans={trans} />

@@ -1,21 +1,15 @@
-/** The form of a worker or a mount. */
+/** The form of a worker, a mount or a connection. */
 import { Dialog, ReactWidget, showDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import type { Declaration, IMount, IWorker, Place } from '../rest';
-
-/** One line of the form; `when` tells whether it matters with what stands in the others. */
-interface IField {
-  key: string;
-  label: string;
-  hint?: string;
-  choices?: readonly string[];
-  when?: (values: Values) => boolean;
-}
-
-type Values = Record<string, string>;
+import type { Declaration, IConnection, IMount, IWorker, Item, Place } from '../rest';
+import * as connections from './connectionform';
+import { kept, type IField, type Values } from './fields';
 
 function fields(place: Place, trans: TranslationBundle): IField[] {
+  if (place === 'connection') {
+    return connections.fields(trans);
+  }
   const isDask = (values: Values) => values.backend === 'dask';
   const isHttp = (values: Values) => values.backend !== 'dask';
   if (place === 'mount') {
@@ -56,7 +50,10 @@ function fields(place: Place, trans: TranslationBundle): IField[] {
 }
 
 /** Return what the form shows of a declaration. */
-export function shown(item: IWorker | IMount | null, place: Place): Values {
+export function shown(item: Item | null, place: Place): Values {
+  if (place === 'connection') {
+    return connections.shown(item as IConnection | null);
+  }
   if (place === 'mount') {
     const mount = item as IMount | null;
     return {
@@ -81,13 +78,12 @@ export function shown(item: IWorker | IMount | null, place: Place): Values {
 }
 
 /** Return the declaration that a form stands for; what the form does not show stays as it was. */
-export function declaration(
-  values: Values,
-  item: IWorker | IMount | null,
-  place: Place
-): Declaration {
+export function declaration(values: Values, item: Item | null, place: Place): Declaration {
   const former = item ? { former: item.name } : {};
   const { name } = values;
+  if (place === 'connection') {
+    return { name, config: connections.config(values, item as IConnection | null), ...former };
+  }
   if (place === 'mount') {
     const { uri, mode, pin } = values;
     return {
@@ -106,13 +102,12 @@ export function declaration(
     scheduler: isDask ? values.scheduler : '',
     resources: isDask ? amounts(values.resources) : null
   };
-  const whole = { ...(item as IWorker | null)?.config, ...mine };
-  const config = Object.entries(whole).filter(([, value]) => value !== '' && value !== null);
+  const config = kept({ ...(item as IWorker | null)?.config, ...mine });
   return {
     name,
     backend: values.backend,
     runtime_id: values.runtime_id || null,
-    config: Object.fromEntries(config),
+    config,
     ...former
   };
 }
@@ -142,17 +137,18 @@ class Form extends ReactWidget implements Dialog.IBodyWidget<Values> {
     const shown = this._fields.filter(field => field.when?.(this._values) ?? true);
     return (
       <>
-        {shown.map(field => (
-          <label key={field.key} className="strata-PlaceForm-field">
-            <span>{field.label}</span>
-            {this._input(field)}
-          </label>
-        ))}
         {this._error && (
           <p className="strata-PlaceForm-error" role="alert">
             {this._error}
           </p>
         )}
+        {shown.map(field => (
+          <label key={field.key} className="strata-PlaceForm-field">
+            <span>{field.label}</span>
+            {this._input(field)}
+            {field.note && <span className="strata-PlaceForm-note">{field.note}</span>}
+          </label>
+        ))}
       </>
     );
   }
@@ -190,25 +186,33 @@ class Form extends ReactWidget implements Dialog.IBodyWidget<Values> {
 export interface IFormOptions {
   place: Place;
   /** What stands now; null for one that is added. */
-  item: IWorker | IMount | null;
+  item: Item | null;
   trans: TranslationBundle;
   /** Writes it; what it throws is shown in the form, which stays open. */
   write: (body: Declaration) => Promise<void>;
 }
 
-/** Ask for a worker or a mount until it is written, or given up. */
+/** Ask for one until it is written, or given up. */
 export async function fill({ place, item, trans, write }: IFormOptions): Promise<void> {
-  const added = place === 'worker' ? trans.__('Add a worker') : trans.__('Add a mount');
+  const added: Record<Place, string> = {
+    worker: trans.__('Add a worker'),
+    mount: trans.__('Add a mount'),
+    connection: trans.__('Add a connection')
+  };
   const values = shown(item, place);
   for (let error = ''; ;) {
     const { button } = await showDialog({
-      title: item ? trans.__('Edit %1', item.name) : added,
+      title: item ? trans.__('Edit %1', item.name) : added[place],
       body: new Form(fields(place, trans), values, error),
       buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Save') })],
       focusNodeSelector: 'input'
     });
     if (!button.accept) {
       return;
+    }
+    error = place === 'connection' ? connections.refusal(values, trans) : '';
+    if (error) {
+      continue;
     }
     try {
       return await write(declaration(values, item, place));

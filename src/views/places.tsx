@@ -1,16 +1,11 @@
-/** The workers and mounts of a notebook: where its cells run, and what they read from elsewhere. */
+/** Workers, mounts and connections of a notebook: where its cells run, and what they read from elsewhere. */
 import type { TranslationBundle } from '@jupyterlab/translation';
-import {
-  LabIcon,
-  addIcon,
-  deleteIcon,
-  editIcon,
-  refreshIcon,
-  stopIcon
-} from '@jupyterlab/ui-components';
+import { refreshIcon, stopIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
-import type { IDeclared, IHealth, IMount, IWorker, Place } from '../rest';
+import type { IDeclared, IHealth, IMount, IWorker, Item, Place } from '../rest';
+import { Connections, type IConnectionsProps } from './connections';
 import { STATE_ICONS } from './icons';
+import { Button, Change, List } from './placebuttons';
 import { bytes, when } from './words';
 
 /** A cell that is on its way to a worker or runs there. */
@@ -22,43 +17,21 @@ export interface IBusy {
   text: string;
 }
 
-export interface IPlacesProps {
+export interface IPlacesProps extends Pick<
+  IConnectionsProps,
+  'reach' | 'browsed' | 'filters' | 'onLook' | 'onBrowse' | 'onFilter' | 'onToggle'
+> {
   declared: IDeclared;
   /** By name of the worker; null while it is being asked. */
   health: ReadonlyMap<string, IHealth | null>;
   busy: readonly IBusy[];
-  /** Kernels know the settings as they were when they started. */
-  changed: boolean;
   trans: TranslationBundle;
   onAdd: (place: Place) => void;
-  onEdit: (place: Place, item: IWorker | IMount) => void;
+  onEdit: (place: Place, item: Item) => void;
   onRemove: (place: Place, name: string) => void;
   onTest: (name: string) => void;
   onJump: (cell: string) => void;
   onStop: () => void;
-  onRestart: () => void;
-}
-
-interface IButtonProps {
-  icon: LabIcon;
-  label: string;
-  disabled?: boolean;
-  onClick: () => void;
-}
-
-function Button({ icon: Icon, label, disabled, onClick }: IButtonProps): JSX.Element {
-  return (
-    <button
-      type="button"
-      className="strata-Places-button jp-mod-minimal"
-      title={label}
-      aria-label={label}
-      disabled={disabled}
-      onClick={onClick}
-    >
-      <Icon.react tag="span" aria-hidden="true" />
-    </button>
-  );
 }
 
 /** Say in one line how a worker is. */
@@ -137,7 +110,13 @@ function WorkerItem(props: IPlacesProps & { worker: IWorker }): JSX.Element {
           label={trans.__('Ask %1 how it is', worker.name)}
           onClick={() => props.onTest(worker.name)}
         />
-        <Change {...props} place="worker" item={worker} />
+        <Change
+          item={worker}
+          file={declared.file}
+          trans={trans}
+          onEdit={() => props.onEdit('worker', worker)}
+          onRemove={() => props.onRemove('worker', worker.name)}
+        />
       </div>
       <div className="strata-Places-detail">
         {worker.backend === 'dask' ? trans.__('Dask, %1', worker.address) : worker.address}
@@ -174,7 +153,13 @@ function MountItem(props: IPlacesProps & { mount: IMount }): JSX.Element {
     <li className="strata-Places-item" data-name={mount.name}>
       <div className="strata-Places-line">
         <span className="strata-Places-name">{mount.name}</span>
-        <Change {...props} place="mount" item={mount} />
+        <Change
+          item={mount}
+          file={props.declared.file}
+          trans={trans}
+          onEdit={() => props.onEdit('mount', mount)}
+          onRemove={() => props.onRemove('mount', mount.name)}
+        />
       </div>
       <div className="strata-Places-detail">{mount.uri}</div>
       <div className="strata-Places-detail">{keeping(mount, Date.now(), trans)}</div>
@@ -182,78 +167,39 @@ function MountItem(props: IPlacesProps & { mount: IMount }): JSX.Element {
   );
 }
 
-function Change(props: IPlacesProps & { place: Place; item: IWorker | IMount }): JSX.Element {
-  const { place, item, trans } = props;
-  const elsewhere = trans.__('%1 is declared elsewhere than in %2', item.name, props.declared.file);
-  return (
-    <>
-      <Button
-        icon={editIcon}
-        label={item.written ? trans.__('Edit %1', item.name) : elsewhere}
-        disabled={!item.written}
-        onClick={() => props.onEdit(place, item)}
-      />
-      <Button
-        icon={deleteIcon}
-        label={item.written ? trans.__('Remove %1', item.name) : elsewhere}
-        disabled={!item.written}
-        onClick={() => props.onRemove(place, item.name)}
-      />
-    </>
-  );
-}
-
-/** Both lists. */
+/** All lists. */
 export function PlacesView(props: IPlacesProps): JSX.Element {
-  const { declared, changed, trans } = props;
+  const { declared, trans } = props;
   return (
     <div className="strata-Places-body">
-      {changed && (
-        <p className="strata-Places-note" role="status">
-          {trans.__('A kernel reads the settings when it starts.')}{' '}
-          <button type="button" className="strata-Places-jump" onClick={props.onRestart}>
-            {trans.__('Restart it')}
-          </button>
-        </p>
-      )}
-      <section aria-label={trans.__('Workers')}>
-        <div className="strata-Places-head">
-          <h3>{trans.__('Workers')}</h3>
-          <Button
-            icon={addIcon}
-            label={trans.__('Add a worker')}
-            onClick={() => props.onAdd('worker')}
-          />
-        </div>
-        {declared.workers.length ? (
-          <ul>
-            {declared.workers.map(worker => (
-              <WorkerItem key={worker.name} {...props} worker={worker} />
-            ))}
-          </ul>
-        ) : (
-          <p className="strata-Places-empty">{trans.__('All cells run on this machine.')}</p>
-        )}
-      </section>
-      <section aria-label={trans.__('Mounts')}>
-        <div className="strata-Places-head">
-          <h3>{trans.__('Mounts')}</h3>
-          <Button
-            icon={addIcon}
-            label={trans.__('Add a mount')}
-            onClick={() => props.onAdd('mount')}
-          />
-        </div>
-        {declared.mounts.length ? (
-          <ul>
-            {declared.mounts.map(mount => (
-              <MountItem key={mount.name} {...props} mount={mount} />
-            ))}
-          </ul>
-        ) : (
-          <p className="strata-Places-empty">{trans.__('No bucket or folder is declared.')}</p>
-        )}
-      </section>
+      <List
+        title={trans.__('Workers')}
+        add={trans.__('Add a worker')}
+        none={trans.__('All cells run on this machine.')}
+        onAdd={() => props.onAdd('worker')}
+      >
+        {declared.workers.map(worker => (
+          <WorkerItem key={worker.name} {...props} worker={worker} />
+        ))}
+      </List>
+      <List
+        title={trans.__('Mounts')}
+        add={trans.__('Add a mount')}
+        none={trans.__('No bucket or folder is declared.')}
+        onAdd={() => props.onAdd('mount')}
+      >
+        {declared.mounts.map(mount => (
+          <MountItem key={mount.name} {...props} mount={mount} />
+        ))}
+      </List>
+      <Connections
+        {...props}
+        file={declared.file}
+        connections={declared.connections}
+        onAdd={() => props.onAdd('connection')}
+        onEdit={item => props.onEdit('connection', item)}
+        onRemove={name => props.onRemove('connection', name)}
+      />
       {declared.problems.length > 0 && (
         <ul className="strata-Places-problems" aria-label={trans.__('Problems')}>
           {declared.problems.map(text => (

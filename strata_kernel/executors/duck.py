@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,10 @@ from strata_kernel.ports import World
 
 _READING = ("SELECT", "EXPLAIN")
 _TRIES = 5
+#: How long a look at a database waits for a cell that uses it, in seconds.
+PATIENCE = 2.0
+#: A process has a file open in one way at a time, with settings that all its connections share.
+_in_use: dict[str, threading.Lock] = {}
 
 
 class DuckdbEngine:
@@ -73,10 +78,15 @@ class DuckdbEngine:
         """Tell False: all that a query reads are files, which need no one's word."""
         return False
 
+    def version(self) -> str:
+        """Open the database, and return the engine's name and version."""
+        with self._open(write=False, patience=PATIENCE):
+            return f"DuckDB {duckdb.__version__}"
+
     def schema(self) -> dict[str, dict[str, str]]:
         """Return the tables and views of the database."""
         found: dict[str, dict[str, str]] = {}
-        with self._open(write=False) as con, self._told():
+        with self._open(write=False, patience=PATIENCE) as con, self._told():
             con.execute("SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal")
             for table, column, kind in con.fetchall():
                 found.setdefault(table, {})[column] = kind
@@ -145,8 +155,25 @@ class DuckdbEngine:
                 raise denied(self.connection, f"{first_word(statement)} is no query (its kind is {kind})")
 
     @contextmanager
-    def _open(self, *, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _open(self, *, write: bool, patience: float = -1) -> Iterator[duckdb.DuckDBPyConnection]:
         path = self.connection.path()
+        with self._alone(path, patience), self._opened(path, write=write) as con:
+            yield con
+
+    @contextmanager
+    def _alone(self, path: str, patience: float) -> Iterator[None]:
+        """Wait until no other thread has the file open, so many seconds at most; -1 is as long as it takes."""
+        lock = threading.Lock() if path == ":memory:" else _in_use.setdefault(os.path.realpath(path), threading.Lock())
+        if not lock.acquire(timeout=patience):
+            name = self.connection.name
+            raise CellError(f"[connections.{name}] a running cell has the file open: ask again when it has ended")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _opened(self, path: str, *, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         if not write and path != ":memory:" and not os.path.isfile(path):
             raise CellError(f"[connections.{self.connection.name}] there is no file {path}")
         try:

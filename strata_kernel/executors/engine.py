@@ -42,7 +42,10 @@ class Connection(msgspec.Struct, frozen=True):
         if match is None:
             raise CellError(f"[connections.{self.name}.auth] {key} must be written ${{VARIABLE}}: secrets stay outside")
         if match[1] not in self.environ:
-            raise CellError(f"[connections.{self.name}.auth] {key}: the environment has no variable {match[1]}")
+            raise CellError(
+                f"[connections.{self.name}.auth] {key}: the environment has no variable {match[1]}: "
+                "set it where the kernel starts"
+            )
         return self.environ[match[1]]
 
     def safe(self, text: str) -> str:
@@ -105,6 +108,10 @@ class Engine(Protocol):
 
     def holds(self, fact: Fact) -> bool:
         """Tell whether a fact that a query of this connection gave still holds."""
+        ...
+
+    def version(self) -> str:
+        """Connect, and return the engine's name and version."""
         ...
 
     def schema(self) -> dict[str, dict[str, str]]:

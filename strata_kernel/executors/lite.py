@@ -69,6 +69,11 @@ class SqliteEngine:
             return False
         return False
 
+    def version(self) -> str:
+        """Open the file, and return the engine's name and version."""
+        with self._open(write=False):
+            return f"SQLite {sqlite3.sqlite_version}"
+
     def schema(self) -> dict[str, dict[str, str]]:
         """Return the tables and views of the file."""
         with self._open(write=False) as (con, _):

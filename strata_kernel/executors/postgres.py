@@ -123,6 +123,12 @@ class PostgresEngine:
             tables = _tables(fact.name)
             return bool(fine) and fine == self._content(cursor, tables)
 
+    def version(self) -> str:
+        """Connect, and return the engine's name and version."""
+        with self._transaction(write=False) as cursor:
+            row = cursor.execute("SHOW server_version").fetchone() or ("",)
+        return f"PostgreSQL {row[0]}"
+
     def schema(self) -> dict[str, dict[str, str]]:
         """Return the tables and views that can be read without a schema's name, and others with it."""
         found: dict[str, dict[str, str]] = {}

@@ -21,15 +21,29 @@ from strata_kernel.ports import Done, Stage, World
 
 #: Extras that bring the driver of an engine.
 _EXTRAS = {"postgresql": "postgres"}
+#: Where engines are written, whose drivers are loaded with them.
+_MODULES = {
+    "duckdb": "strata_kernel.executors.duck",
+    "sqlite": "strata_kernel.executors.lite",
+    "postgresql": "strata_kernel.executors.postgres",
+}
 
 
 class Databases:
     """The connections of one notebook; implements the `Performer` and `Witness` ports."""
 
     def __init__(self, tables: Mapping[str, Mapping[str, Any]], start: Path, frame: str, world: World) -> None:
-        self._tables = {DEFAULT: {"driver": "duckdb", "path": ":memory:"}, **tables}
+        self._tables: dict[str, Mapping[str, Any]] = {}
         self._start, self._frame, self._world = start, frame, world
         self._engines: dict[str, Engine] = {}
+        self.declare(tables)
+
+    def declare(self, tables: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take the connections that are declared now; those that stay as they were keep their engines."""
+        wanted = {DEFAULT: {"driver": "duckdb", "path": ":memory:"}, **tables}
+        for name in [name for name in self._engines if wanted.get(name) != self._tables[name]]:
+            del self._engines[name]
+        self._tables = wanted
 
     def run(self, task: Task, stage: Stage) -> Done:
         """Run the query of a cell, or its statements, and bind the result."""
@@ -59,6 +73,11 @@ class Databases:
         for name in self._tables.keys() - {DEFAULT}:
             with contextlib.suppress(CellError):
                 self.engine(name)
+
+    def loaded(self, name: str) -> bool:
+        """Tell whether the driver of a connection is loaded already, or will never be."""
+        module = _MODULES.get(driver(self._tables.get(name, {"driver": ""})))
+        return module is None or module in sys.modules
 
     def look_anew(self) -> None:
         """Forget nothing: each question is asked of the database."""

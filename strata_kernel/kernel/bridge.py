@@ -21,12 +21,14 @@ from strata_kernel.engine.pipeline import Completed, Failed, Outcome, Pipeline, 
 from strata_kernel.engine.session import Entry
 from strata_kernel.errors import LeftOut
 from strata_kernel.kernel import magics
+from strata_kernel.kernel.catalogue import Catalogue
 from strata_kernel.kernel.comm import Frontends
 from strata_kernel.kernel.host import IPythonHost
 from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.mounting import Mounting
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.order import Order, own_settings, session_file
+from strata_kernel.kernel.redeclare import Redeclaring
 from strata_kernel.kernel.view import View
 from strata_kernel.wiring import Parts, build
 
@@ -66,6 +68,7 @@ class Bridge:
         self.left_out: dict[str, str] = {}
         self.last: dict[str, Outcome] = {}
         self.view = View(self.parts.session(), self.session, self.order, self.last)
+        self.catalogue, self.redeclaring = Catalogue(self), Redeclaring(self)
         self.frontends = Frontends(self)
         self.pipeline.progress = self.frontends.progress
         #: The main thread is in our code: whoever can wait should.
@@ -97,6 +100,7 @@ class Bridge:
 
     async def run(self, cell_id: str | None, source: str, *, force: bool = False) -> Outcome:
         """Serve or run a cell."""
+        await self.redeclaring.look()
         with self.order.lock:
             index = self.order.place(cell_id, source)
             cell = self.order.cells[index]
@@ -124,6 +128,14 @@ class Bridge:
         saving = isinstance(outcome, Completed) and not any(r.code in NOT_PUBLISHED for r in outcome.manifest.reasons)
         self.frontends.ran(cell.id, outcome, saving=saving)
         return outcome
+
+    def redeclared(self) -> None:
+        """Read the cells anew, as other things are declared now; those that are read as before stand as before."""
+        self.pipeline.origin = self.parts.origin
+        read, entries = self.session.read, self.session.entries
+        self.session.entries = {i: e for i, e in entries.items() if read(e.reading.cell) == e.reading}
+        self.view.reread()
+        self.frontends.redeclared()
 
     def forget(self, cells: Iterable[str]) -> None:
         """Take nothing that is known of these cells for granted any more: their runs are gone from the store."""

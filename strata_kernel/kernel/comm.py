@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from strata_kernel import __version__, protocol
@@ -9,7 +10,7 @@ from strata_kernel.engine import report
 from strata_kernel.engine.session import Entry
 from strata_kernel.kernel.follow import Follower
 from strata_kernel.kernel.observe import active
-from strata_kernel.kernel.preview import preview
+from strata_kernel.kernel.preview import pictures, preview
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.bridge import Bridge
@@ -68,6 +69,12 @@ class Frontends(Follower):
                 self._post(comm, self._inspect(message))
             case protocol.RequestPreview() as message:
                 self._preview(comm, message)
+            case protocol.RequestPictures() as message:
+                threading.Thread(target=self._pictures, args=(comm, message), name="strata-film", daemon=True).start()
+            case protocol.RequestSchema() as message:
+                self.bridge.catalogue.ask(message, lambda found: self._write(comm, protocol.encode(found), None))
+            case protocol.SettingsChanged():
+                self.bridge.redeclaring.soon()
             case protocol.Refresh() as message:
                 self.bridge.refresh.update(message.cells)
             case protocol.Forget() as message:
@@ -82,6 +89,11 @@ class Frontends(Follower):
     def _revise(self, revision: int) -> None:
         self.revision = revision
         self.revised()
+
+    def redeclared(self) -> None:
+        """Tell everyone what is declared now, and what becomes of the cells by it."""
+        self.send(protocol.encode(self._workers()))
+        self.changed()
 
     def _workers(self) -> protocol.Workers:
         declared = self.bridge.parts.settings.workers
@@ -115,6 +127,13 @@ class Frontends(Follower):
         return protocol.Inspection(
             id=message.id, cell=cell, name=message.name, text=text, details=report.details(entry)
         )
+
+    def _pictures(self, comm: Any, message: protocol.RequestPictures) -> None:
+        active.exempt_thread()
+        try:
+            self._write(comm, protocol.encode(pictures(self.bridge, message)), None)
+        except Exception as error:  # the comm's boundary, on its way out
+            self.bridge.kernel.log.exception("strata comm: %s", error)
 
     def _preview(self, comm: Any, message: protocol.RequestPreview) -> None:
         def answer(entry: Entry | None) -> None:

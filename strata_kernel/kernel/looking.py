@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ipykernel.ipkernel import IPythonKernel
 
+from strata_kernel.cells.offers import asked, offers
 from strata_kernel.domain.completion import complete
 from strata_kernel.domain.directives import parse
 from strata_kernel.kernel import reply as replies
@@ -114,12 +116,21 @@ class LookingKernel(IPythonKernel):
         cursor = len(code) if cursor_pos is None else cursor_pos
         if (found := complete(code, cursor, self._directed())) is not None:
             return replies.completed(*found, cursor)
+        if (found := self._tables(code, cursor)) is not None:
+            return replies.completed(*found, cursor)
         self.bridge.load(_LOOKED_INTO.findall(code))
         reply = super().do_complete(code, cursor_pos)
         token = _TOKEN.search(code, 0, cursor)
         if token is not None and isinstance(reply, dict):
             replies.offer(reply, self.bridge.virtual(token.group()), token.start(), cursor)
         return reply
+
+    def _tables(self, code: str, cursor: int) -> tuple[list[str], int] | None:
+        """Return the tables and columns that can stand at the cursor, None outside of queries."""
+        connection = asked(code, cursor)
+        between = not self.bridge.host.running and threading.current_thread() is threading.main_thread()
+        tables = self.bridge.catalogue.tables(connection) if connection is not None and between else {}
+        return offers(code, cursor, tables) if tables else None
 
     def _directed(self) -> dict[str, set[str]]:
         """Return the names that directives may take from the settings and the notebook."""

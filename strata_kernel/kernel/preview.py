@@ -11,13 +11,15 @@ from strata_kernel.domain.manifest import Manifest, Unit
 from strata_kernel.engine.outputs import outputs_of
 from strata_kernel.engine.session import Entry
 from strata_kernel.errors import CodecError, StoreError
-from strata_kernel.protocol import Preview, RequestPreview, TablePage
+from strata_kernel.protocol import Pictures, Preview, RequestPictures, RequestPreview, TablePage
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.bridge import Bridge
 
 #: Rows in one answer at most, characters of a text, bytes of a picture.
 ROWS, TEXT, IMAGE = 1000, 20_000, 4_000_000
+#: Pictures of passes in one answer at most, and characters of all of them together.
+PICTURES, FILM = 24, 8_000_000
 #: What a browser's numbers hold exactly.
 _EXACT = 2**53
 _LONGEST = 1000
@@ -49,6 +51,22 @@ def preview(bridge: Bridge, wanted: RequestPreview, entry: Entry | None) -> Prev
     except Exception as error:  # around the user's code: their classes show themselves
         reason = f"it cannot be shown: {type(error).__name__}: {error}"
     return msgspec.structs.replace(empty, reason=reason)
+
+
+def pictures(bridge: Bridge, wanted: RequestPictures) -> Pictures:
+    """Return what passes of a loop showed, for any thread: no value is made and nobody's code runs."""
+    # The last of them may still be on their way to the store.
+    bridge.pipeline.publisher.catch_up()
+    entry = bridge.view.find(wanted.cell)
+    found = bridge.view.passes(entry) if entry is not None else []
+    first = min(max(wanted.first, 0), len(found))
+    items: list[str | None] = []
+    left = FILM
+    for each in found[first : first + min(max(wanted.count, 0), PICTURES)]:
+        shown = _picture(bridge, each.manifest)
+        items.append(shown if shown is not None and len(shown) <= left else None)
+        left -= len(items[-1] or "")
+    return Pictures(id=wanted.id, cell=wanted.cell, first=first, passes=len(found), items=items)
 
 
 def _picture(bridge: Bridge, manifest: Manifest) -> str | None:

@@ -30,6 +30,13 @@ class View:
         self._blocked: dict[str, list[Reason]] = {}
         #: Cells whose runs were removed from the store and that have not run since.
         self.forgotten: set[str] = set()
+        self._anew = False
+        #: The passes that were walked last, by the key of the run that they are of.
+        self._walked: tuple[str | None, list[Pass]] = (None, [])
+
+    def reread(self) -> None:
+        """Look all cells up anew the next time: they may be read in another way now."""
+        self._anew = True
 
     def entries(self, pause: Callable[[], None] = lambda: None) -> list[Entry]:
         """Return what stands for each cell now; `pause` is called between two of them."""
@@ -37,6 +44,9 @@ class View:
             with self._order.lock:
                 cells = self._order.choice().standing
             session, live = self._session, dict(self._main.entries)
+            if self._anew:
+                self._anew = False
+                session.entries.clear()
             for cell_id in set(self.forgotten):
                 live.pop(cell_id, None)
                 session.entries.pop(cell_id, None)
@@ -88,8 +98,12 @@ class View:
 
     def passes(self, entry: Entry) -> list[Pass]:
         """Return the passes of a loop that are kept, in order."""
+        key = entry.manifest.key if entry.manifest is not None else None
         with self._lock, active.exempt():
-            return [found for found in passes(self._session, entry) if isinstance(found, Pass)]
+            if key is None or self._walked[0] != key:
+                # Whoever steps through thousands of passes asks for them again and again.
+                self._walked = (key, [found for found in passes(self._session, entry) if isinstance(found, Pass)])
+            return self._walked[1]
 
     def estimate(self, entry: Entry) -> float | None:
         """Return how many seconds the cell took before, also before its last edit; None when it never ran."""

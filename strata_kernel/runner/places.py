@@ -1,25 +1,26 @@
-"""What a folder's settings declare beside the store: workers and mounts, how they are, and how they are changed."""
+"""What a folder's settings declare beside the store: workers, mounts, connections, and how they are changed."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+from strata_kernel.cells.sql import MODULES, driver
 from strata_kernel.errors import InvocationError, WorkerError
 from strata_kernel.executors.report import Health
 from strata_kernel.mounts.cache import Held
 from strata_kernel.mounts.mounts import held
-from strata_kernel.saving import save, secrets_in
-from strata_kernel.settings import FILE_NAME, RECORDS, Settings, WorkerSettings, load_settings, settings_file
+from strata_kernel.saving import is_reference, save, secrets_in, without_password
+from strata_kernel.settings import FILE_NAME, NAME, RECORDS, Settings, WorkerSettings, load_settings, settings_file
 from strata_kernel.wiring import connect, declared
 
 #: What is told of a member that cannot be, by the path of what is wrong with it.
 _SAID = {
-    "name": "a name is made of letters, digits and _ . - for a worker, and is a Python name for a mount",
+    "name": "a name is made of letters, digits and _ . - (that of a mount is a Python name)",
     "uri": "an address looks like s3://bucket/prefix, gs://…, az://… or file:///folder",
     "backend": "a worker is reached by `http` or `dask`",
     "mode": "a mount is `ro` or `rw`",
@@ -28,8 +29,14 @@ _SAID = {
 __all__ = ["Health", "Held", "Places"]
 
 
+class Named(msgspec.Struct, frozen=True):
+    """What is said of every connection."""
+
+    name: Annotated[str, msgspec.Meta(pattern=NAME)]
+
+
 class Places:
-    """The workers and mounts that are declared for the notebooks of a folder."""
+    """The workers, mounts and connections that are declared for the notebooks of a folder."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self.folder, self._environ = folder, environ
@@ -42,7 +49,7 @@ class Places:
         return settings_file(self.folder) or self.folder / FILE_NAME
 
     def written(self, table: str) -> dict[str, dict[str, Any]]:
-        """Return the members of `workers` or `mounts` that stand in the file, by name; raise InvocationError."""
+        """Return the members of `workers`, `mounts` or `connections` in the file, by name; raise InvocationError."""
         raw = self._raw().get(table, [])
         if isinstance(raw, Mapping):
             return {name: {"name": name, **item} for name, item in raw.items() if isinstance(item, Mapping)}
@@ -68,25 +75,31 @@ class Places:
         return await ask(worker, self._environ)
 
     def declare(self, table: str, item: Mapping[str, Any], former: str | None = None) -> None:
-        """Write one member of `workers` or `mounts` into the file, in the place of the former one.
+        """Write one member of `workers`, `mounts` or `connections` into the file, in the place of the former one.
 
         Raises InvocationError for one that no cell could use, or that would put a secret into the file.
         """
-        try:
-            record = msgspec.convert(item, RECORDS[table])
-        except msgspec.ValidationError as error:
-            text = next((said for path, said in _SAID.items() if f"`$.{path}`" in str(error)), str(error))
-            raise InvocationError(text) from error
-        for inner in ("config", "options"):
-            if named := next(secrets_in(_without_names(item.get(inner))), None):
-                raise InvocationError(f"{named!r} would be written to {self.file.name}: name a variable that holds it")
+        wanted = self._checked(table, item)
         standing = self.written(table)
         name = str(item["name"])
         if name in standing and name != former:
             raise InvocationError(f"{name!r} is declared already")
-        wanted = {k: v for k, v in msgspec.to_builtins(record).items() if v is not None and v != {}}
         before = standing.pop(former, {}) if former is not None else {}
         self._save(table, [*standing.values(), _over(before, wanted)], gone=former if former != name else None)
+
+    def _checked(self, table: str, item: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            record = msgspec.convert(item, {**RECORDS, "connections": Named}[table])
+        except msgspec.ValidationError as error:
+            text = next((said for path, said in _SAID.items() if f"`$.{path}`" in str(error)), str(error))
+            raise InvocationError(text) from error
+        # Of a connection every engine wants something else.
+        plain = dict(item) if isinstance(record, Named) else msgspec.to_builtins(record)
+        if (wrong := _unfit(plain) if isinstance(record, Named) else None) is not None:
+            raise InvocationError(wrong)
+        if named := next(secrets_in(_without_names(plain)), None):
+            raise InvocationError(f"{named!r} would be written to {self.file.name}: name a variable that holds it")
+        return {k: v for k, v in plain.items() if v is not None and v != {}}
 
     def withdraw(self, table: str, name: str) -> None:
         """Take one member out of the file; raise InvocationError for one that is not in it."""
@@ -97,13 +110,31 @@ class Places:
 
     def _save(self, table: str, items: list[Mapping[str, Any]], gone: str | None) -> None:
         changes: Any = items
-        if isinstance(self._raw().get(table), Mapping):
+        if table == "connections" or isinstance(self._raw().get(table), Mapping):
             changes = {item["name"]: {k: v for k, v in item.items() if k != "name"} for item in items}
             changes |= {gone: None} if gone is not None else {}
         try:
             save(self.file, {table: changes})
         except (OSError, ValueError) as error:
             raise InvocationError(f"{self.file} cannot be written: {error}") from error
+
+
+def _unfit(table: Mapping[str, Any]) -> str | None:
+    """Return why no cell could use a connection, or what it would put into the file that must not be there."""
+    engine, auth = driver(table), table.get("auth") or {}
+    if engine not in MODULES:
+        return f"there is no driver {table['driver']!r}: duckdb, sqlite or postgresql"
+    if engine != "postgresql" and not (table.get("path") or table.get("uri")):
+        return f"{engine} needs `path`: a file, which may start at the notebook's folder"
+    if not isinstance(auth, Mapping):
+        return '`auth` is a table, as in { user = "${SHOP_USER}", password = "${SHOP_PASSWORD}" }'
+    for key, value in auth.items():
+        if not is_reference(value):
+            example = "${" + f"{table['name']}_{key}".upper().replace("-", "_").replace(".", "_") + "}"
+            return f"{key} would stand in the file: write {example}, and set that variable where the kernel starts"
+    if without_password(uri := str(table.get("uri", ""))) != uri:
+        return "the address holds a password: leave it out, and write ${VARIABLE} as password"
+    return None
 
 
 def _over(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -96,3 +96,30 @@ def test_what_was_cleared_is_stale_until_it_has_run(front):
     assert front.hear(lambda d: d.get("id") == "c" and "state" in d)["state"] == "stale"
     assert front.run(CELLS["c"], "c").status == "ran"
     front.hear(lambda d: d.get("id") == "c" and d.get("state") == "fresh")
+
+
+def test_pictures_of_passes_by_the_dozen(frontend):
+    front = frontend()
+    show = "from IPython.display import Image, display\ndisplay(Image(PNG + bytes([n]), format='png'))"
+    cells = {
+        "a": "PNG = b'\\x89PNG\\r\\n\\x1a\\n'\nn = 0",
+        "b": f"# @loop max_iter=30 carry=n\nif n % 2 == 0:\n    {show.replace(chr(10), chr(10) + '    ')}\nn = n + 1",
+    }
+    front.document(**cells)
+    for cell, source in cells.items():
+        assert front.run(source, cell).error is None
+
+    def film(first, count, cell="b"):
+        front.tell(type="request-pictures", id="f", cell=cell, first=first, count=count)
+        return front.hear("pictures")
+
+    whole = film(0, 24)
+    assert (whole["passes"], whole["first"], len(whole["items"])) == (30, 0, 24)
+    assert [shown is not None for shown in whole["items"]] == [True, False] * 12
+    assert whole["items"][0].startswith("iVBOR")
+    assert whole["items"][0] != whole["items"][2]
+    last = film(24, 24)
+    assert (last["first"], len(last["items"])) == (24, 6)
+    assert len(film(0, 1000)["items"]) == 24
+    assert film(99, 24)["items"] == []
+    assert film(0, 24, "a")["passes"] == 0

@@ -1,4 +1,4 @@
-"""Workers and mounts are listed, asked, declared and withdrawn through the server, in the notebook's settings file."""
+"""What is declared is listed, asked, changed and withdrawn through the server, in the notebook's settings file."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ async def test_nothing_is_declared_without_a_file(ask: Any, notebook: Make) -> N
     folder = notebook().parent
     _, found = await ask("declared", path="a.ipynb")
     assert found == {
-        "file": str(folder / "strata.toml"), "worker": "local", "workers": [], "mounts": [], "problems": [],
+        "file": str(folder / "strata.toml"), "worker": "local", "workers": [], "mounts": [], "connections": [],
+        "problems": [],
     }  # fmt: skip
     assert not (folder / "strata.toml").exists()
 
@@ -118,6 +119,72 @@ async def test_tables_by_name_are_changed_as_such(ask: Any, notebook: Make) -> N
     assert "[[workers]]" not in file.read_text()
 
 
+DATABASES = """\
+# Where the orders are.
+[connections.shop]
+driver = "postgresql"
+host = "db"            # in the cellar
+port = 5433
+dbname = "shop"
+application = "kept"
+[connections.shop.auth]
+user = "ada"
+password = "${SHOP_PASSWORD}"
+
+[connections.notes]
+driver = "postgresql"
+uri = "postgresql://ada:hush@db/notes"
+
+[sql]
+frame = "arrow"
+"""
+
+
+async def test_connections_are_told_without_their_secrets(ask: Any, settings: Path) -> None:
+    settings.write_text(DATABASES)
+    _, found = await ask("declared", path="a.ipynb")
+    shop, notes = found["connections"]
+    assert (shop["name"], shop["driver"], shop["where"], shop["written"]) == (
+        "shop",
+        "postgresql",
+        "db:5433/shop",
+        True,
+    )
+    assert shop["config"]["auth"] == {"user": "", "password": "${SHOP_PASSWORD}"}
+    assert notes["where"] == notes["config"]["uri"] == "postgresql://ada@db/notes"
+    assert "hush" not in json.dumps(found)
+
+
+async def test_a_connection_is_declared_changed_and_withdrawn(ask: Any, settings: Path) -> None:
+    settings.write_text(DATABASES)
+    shop = (await ask("declared", path="a.ipynb"))[1]["connections"][0]["config"]
+    wanted = {**shop, "host": "other", "auth": {"user": "${ADA}", "password": "${SHOP_PASSWORD}"}}
+    wanted.pop("port")
+    status, found = await put(ask, "connection", name="shop", former="shop", config=wanted)
+    assert (status, found["connections"][0]["where"]) == (200, "other/shop")
+    text = settings.read_text()
+    for kept in (
+        "# Where the orders are.",
+        "# in the cellar",
+        'application = "kept"',
+        'frame = "arrow"',
+        'user = "${ADA}"',
+    ):
+        assert kept in text
+    assert "port" not in text
+    config = {"driver": "sqlite", "path": "new.db"}
+    status, found = await put(ask, "connection", name="local", config=config)
+    assert [(c["name"], c["where"]) for c in found["connections"]][-1] == ("local", "new.db")
+    assert "[connections.local]" in settings.read_text()
+    status, found = await put(ask, "connection", name="near", former="local", config=config)
+    assert [c["name"] for c in found["connections"]] == ["shop", "notes", "near"]
+    for name in ("shop", "notes", "near"):
+        assert (await ask("connection", "DELETE", path="a.ipynb", name=name))[0] == 200
+    assert (await ask("connection", "DELETE", path="a.ipynb", name="near"))[0] == 404
+    assert "connections" not in settings.read_text()
+    assert "# Where the orders are." in settings.read_text()
+
+
 @pytest.mark.parametrize(
     ("route", "body", "said"),
     [
@@ -126,6 +193,17 @@ async def test_tables_by_name_are_changed_as_such(ask: Any, notebook: Make) -> N
         ("worker", {"name": "x", "backend": "slurm"}, "`dask`"),
         ("worker", {"name": "x", "config": {"token": "hush"}}, "name a variable"),
         ("mount", {"name": "x", "uri": "nowhere"}, "s3://bucket"),
+        ("connection", {"name": "a b", "config": {"path": "x"}}, "letters"),
+        ("connection", {"name": "x", "config": {"driver": "sqlite"}}, "needs `path`"),
+        ("connection", {"name": "x", "config": {"driver": "oracle"}}, "sqlite or postgresql"),
+        (
+            "connection",
+            {"name": "x-1", "config": {"driver": "postgres", "auth": {"password": "hush"}}},
+            "${X_1_PASSWORD}",
+        ),
+        ("connection", {"name": "x", "config": {"driver": "postgres", "auth": "hush"}}, "a table"),
+        ("connection", {"name": "x", "config": {"driver": "postgres", "password": "hush"}}, "name a variable"),
+        ("connection", {"name": "x", "config": {"driver": "postgres", "uri": "postgresql://a:hush@b"}}, "leave it out"),
         ("mount", {"name": "x", "uri": "s3://b", "options": {"client": {"secret": "hush"}}}, "name a variable"),
     ],
 )

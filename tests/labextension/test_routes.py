@@ -356,7 +356,8 @@ async def test_a_file_that_is_gone_from_the_store(ask: Any, run: Make, store: Pa
 
 
 @pytest.mark.parametrize(
-    ("route", "method"), [r for r in ALL if r[0] not in ("openapi.json", "declared", "worker", "mount")]
+    ("route", "method"),
+    [r for r in ALL if r[0] not in ("openapi.json", "declared", "worker", "mount", "connection")],
 )
 async def test_a_store_that_cannot_be_read(ask: Any, notebook: Make, store: Path, route: str, method: str) -> None:
     notebook()
@@ -419,7 +420,16 @@ config = { url = "http://127.0.0.1:9" }
 [[mounts]]
 name = "x"
 uri = "s3://x"
+[connections.x]
+path = "x.db"
 """
+
+#: What is declared, by the last word of the route.
+BODIES = {
+    "worker": '{"name": "y"}',
+    "mount": '{"name": "y", "uri": "s3://y"}',
+    "connection": '{"name": "y", "config": {"path": "y.db"}}',
+}
 
 
 async def test_every_answer_is_as_described(ask: Any, run: Make) -> None:
@@ -430,8 +440,7 @@ async def test_every_answer_is_as_described(ask: Any, run: Make) -> None:
             continue
         folder = run().parent
         (folder / "strata.toml").write_text(DECLARED)
-        body = '{"name": "y", "uri": "s3://y"}' if method == "put" and "mount" in path else None
-        body = '{"name": "y"}' if method == "put" and "worker" in path else body
         route = path.removeprefix("strata/")
+        body = BODIES.get(route) if method == "put" else None
         _, found = await ask(route, method.upper(), body=body, path="a.ipynb", cell="load", name="x")
         assert set(found) == set(schemas[operation[2].__name__]["properties"]), path

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { expect, test } from './fixture';
-import { command, idle, open, shot, states, unique, vacant } from './notebook';
+import { command, open, shot, states, unique, vacant } from './notebook';
 
 let worker: ChildProcess;
 let url: string;
@@ -17,7 +17,7 @@ test.beforeAll(async () => {
 
 test.afterAll(() => void worker.kill());
 
-// Galata's own list of kernels does not know what a restart answers.
+// Galata's own list of kernels does not know what an interrupt answers.
 test.use({ kernels: null, sessions: null });
 
 test('workers and mounts are seen, added, edited and removed', async ({ page, tmpPath }) => {
@@ -69,12 +69,7 @@ test('workers and mounts are seen, added, edited and removed', async ({ page, tm
   await mounts.getByRole('button', { name: 'Remove raw' }).click();
   await expect(mounts.locator('li')).toHaveCount(1);
 
-  // The kernel started before there was a worker.
-  await panel.getByRole('button', { name: 'Restart it' }).click();
-  await dialog.getByRole('button', { name: 'Confirm Kernel Restart' }).click();
-  await expect(panel.getByRole('button', { name: 'Restart it' })).toHaveCount(0);
-  await idle(page);
-  await states(page, 'new');
+  // The kernel that runs knows them at once.
   void command(page, 'notebook:run-cell');
   await expect(item).toContainText('running', { timeout: 30_000 });
   await item.getByRole('button', { name: 'Ask gpu how it is' }).click();
