@@ -1,7 +1,7 @@
 /**
  * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
  *
- * Schema: sha256 f4c81ce3d0ee6d98f94f9cf25f6f578ad5ae436de7aea6bde9d3082189edf027
+ * Schema: sha256 2886ee35b4bd0ad23d56b52a7e2ed9cc28e0186f5c9cc050948ba6a27558d353
  */
 
 /**
@@ -152,7 +152,7 @@ export interface Node {
 /**
  * The state of one cell and why it is so.
  *
- *     `run_ms` is how long the run behind its value took, `ran_at` when it ended, in milliseconds since the epoch.
+ * `run_ms` is how long the run behind its value took, `ran_at` when it ended, in milliseconds since the epoch.
  */
 export interface CellStatus {
   hit?: boolean | null;
@@ -183,6 +183,9 @@ export interface CellStatus {
 }
 /**
  * How far something long has come.
+ *
+ * `label` says of what: `pass` counts those of a loop; `fetching`, `writing` (both of mounts), `sending` and
+ * `receiving` (both of workers) count bytes.
  */
 export interface Progress {
   done: number;
@@ -267,7 +270,7 @@ export interface Inspection {
 /**
  * The answer to request-preview: rows, a picture (PNG in base64) or a text; else why there is none.
  *
- *     Of a pass, how many passes there are to be seen, and the picture that it showed.
+ * Of a pass, how many passes there are to be seen, and the picture that it showed.
  */
 export interface Preview {
   cell: string;

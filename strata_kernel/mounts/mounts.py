@@ -110,12 +110,12 @@ class Mounts:
             if each.used:
                 each.commit()
 
-    def keep(self) -> list[str]:
-        """Say where what a failed cell wrote is kept."""
+    def keep(self, fate: str = "was not written back") -> list[str]:
+        """Say where what a cell wrote is kept that failed, or that was interrupted while it was written back."""
         found = []
         for each in self._staged():
             if each.used and each.changes()[0]:
-                text = f"what the cell wrote to {each.mount.uri} was not written back"
+                text = f"what the cell wrote to {each.mount.uri} {fate}"
                 found.append(f"{text}, and is kept in {each.keep()}")
         return found
 

@@ -1,10 +1,12 @@
 """A real S3 endpoint that tells what it was asked for, and kernels whose environment leads to it."""
 
 import threading
+import time
 from collections import Counter
 
 import pytest
 
+PIECE = 1 << 18
 KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
@@ -47,18 +49,29 @@ class Bucket:
 
 
 class Server:
-    """moto, with each request counted."""
+    """moto, with each request counted; `pause` seconds pass before each piece of what comes and each file that goes."""
 
     def __init__(self):
         from moto.server import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
-        self.asked = Counter()
+        self.asked, self.pause = Counter(), 0.0
         inner = DomainDispatcherApplication(create_backend_app)
 
         def application(environ, start):
             self.asked[environ["REQUEST_METHOD"], environ["PATH_INFO"]] += 1
-            return inner(environ, start)
+            if not self.pause:
+                return inner(environ, start)
+            if environ["REQUEST_METHOD"] == "PUT":
+                time.sleep(self.pause)
+            return slowly(inner(environ, start))
+
+        def slowly(body):
+            for piece in body:
+                for at in range(0, len(piece), PIECE):
+                    if at:
+                        time.sleep(self.pause)
+                    yield piece[at : at + PIECE]
 
         self._server = make_server("127.0.0.1", 0, application, threaded=True)
         self.endpoint = f"http://127.0.0.1:{self._server.port}"
@@ -81,4 +94,5 @@ def s3():
 @pytest.fixture
 def bucket(s3, request):
     name = "".join(c if c.isalnum() else "-" for c in request.node.name.lower())[:40].strip("-")
-    return Bucket(s3, name)
+    yield Bucket(s3, name)
+    s3.pause = 0.0
