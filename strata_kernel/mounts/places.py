@@ -9,6 +9,7 @@ import os
 import stat as modes
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -360,11 +361,17 @@ class Far:
             self._files().rm_file(self._full(path))
 
 
+#: What the clients call the moment of the last change.
+_STAMPS = ("LastModified", "updated", "last_modified")
+
+
 def _found(entry: Mapping[str, Any]) -> Found:
     if entry.get("type") == "directory":
         return Found(True)
     size = int(entry.get("size") or 0)
-    stamp = next((entry[k] for k in ("LastModified", "updated", "last_modified", "mtime") if entry.get(k)), "")
+    stamp = next((entry[k] for k in (*_STAMPS, "mtime") if entry.get(k)), "")
     sign = next((f"{k.lower()}:{entry[k]}" for k in ("generation", "ETag", "etag") if entry.get(k)), f"time:{stamp}")
-    moment = stamp.timestamp() if hasattr(stamp, "timestamp") else 0.0
+    # Google's client has its moments as texts too.
+    moments = (entry.get(k) for k in ("mtime", *_STAMPS))
+    moment = next((m.timestamp() for m in moments if isinstance(m, datetime)), 0.0)
     return Found(False, size, f"{size}:{sign}", moment)
