@@ -293,7 +293,7 @@ export class NotebookModel implements IDisposable {
       worker: status.worker ?? null,
       progress: status.progress ?? null,
       began: running ? (before?.began ?? Date.now()) : null,
-      pace: status.progress ? pace(status.progress.done, before?.pace ?? null) : null
+      pace: status.progress ? pace(status.progress, before) : null
     });
     this._cellChanged.emit(status.id);
   }
@@ -341,7 +341,8 @@ function unknown(id: string): ICellFacts {
   return { id, state: 'new', reasons: [], ...none, progress: null, began: null, pace: null };
 }
 
-function pace(done: number, before: IPace | null): IPace {
+function pace({ done, label }: Progress, facts?: ICellFacts): IPace {
   const at = Date.now();
+  const before = facts?.progress?.label === label ? facts?.pace : null;
   return before && done >= before.done && at - before.at >= AT_ONCE ? before : { at, done };
 }

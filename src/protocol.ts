@@ -1,7 +1,7 @@
 /**
  * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
  *
- * Schema: sha256 cddc26fc884b0009e91568db379c6f28123af7d79edafc3fe4ad620c31d59f07
+ * Schema: sha256 2e7a30482a769dd93d0a5d46946be445fb0837ac967b084687fab2d81eb1fb0d
  */
 
 /**
@@ -213,6 +213,9 @@ export interface CellStatus {
 }
 /**
  * How far something long has come.
+ *
+ * `label` says of what: `pass` counts those of a loop; `fetching`, `writing` (both of mounts), `sending` and
+ * `receiving` (both of workers) count bytes.
  */
 export interface Progress {
   done: number;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any, Literal, get_args
 
@@ -161,7 +162,11 @@ class Graph(_Wire, frozen=True, kw_only=True, tag="graph", omit_defaults=False):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How far something long has come."""
+    """How far something long has come.
+
+    `label` says of what: `pass` counts those of a loop; `fetching`, `writing` (both of mounts), `sending` and
+    `receiving` (both of workers) count bytes.
+    """
 
     done: float
     total: float | None = None
@@ -352,6 +357,10 @@ def schema() -> dict[str, Any]:
     """Return the JSON schema of all messages."""
     names = {"FromFrontend": FromFrontend, "FromKernel": FromKernel}
     (frontend, kernel), components = msgspec.json.schema_components(names.values(), ref_template="#/$defs/{name}")
+    for component in components.values():
+        # Whether msgspec does so itself depends on its version.
+        if "description" in component:
+            component["description"] = inspect.cleandoc(component["description"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "StrataMessage",

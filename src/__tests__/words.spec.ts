@@ -71,6 +71,20 @@ describe('words', () => {
     );
   });
 
+  it.each([
+    ['running', 'fetching', 120e6, 300e6, 'running on gpu · fetching 120 of 300 MB'],
+    ['running', 'writing', 0, 2.5e9, 'running on gpu · writing 0 of 2.5 GB'],
+    ['dispatching', 'sending', 40.26e6, 256e6, 'sending 40.3 of 256 MB → gpu'],
+    ['running', 'receiving', 999, 1500, 'receiving 1 of 1.5 kB ← gpu'],
+    ['running', 'something newer', 1, 4, 'running on gpu · 1/4']
+  ] as const)('say of a cell that is %s how far %s has come', (state, label, done, total, text) => {
+    const said = facts({ state, worker: 'gpu', progress: { done, total, label } });
+    expect(badge(said, 0, trans)).toBe(text);
+    expect(badge({ ...said, pace: { at: 0, done: 0 } }, 2000, trans)).toMatch(
+      done ? /^.* · about [\d.]+ (s|min.*) left$/ : text
+    );
+  });
+
   it('have a word, a sentence and an icon of its own for every state', () => {
     const states = Object.keys(STATE_ICONS) as ICellFacts['state'][];
     expect(new Set(states.map(state => word(state, trans))).size).toBe(15);

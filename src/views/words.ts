@@ -39,12 +39,16 @@ export function when(at: number, now: number): string {
   return then.toLocaleDateString(undefined, { day: 'numeric', month: 'short', year });
 }
 
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+function power(size: number): number {
+  return Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(size, 1)) / 3));
+}
+
 /** Return a size in bytes as people say it. */
 export function bytes(size: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(size, 1)) / 3));
-  const value = size / 1000 ** power;
-  return `${power && value < 100 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
+  const value = size / 1000 ** power(size);
+  return `${power(size) && value < 100 ? value.toFixed(1) : Math.round(value)} ${UNITS[power(size)]}`;
 }
 
 /** Translations are looked up once: a long notebook asks for hundreds of words after an edit. */
@@ -105,7 +109,7 @@ export function sentence(facts: ICellFacts, trans: TranslationBundle): string {
 
 /** The text of a badge: the state, and the one number that matters in it. */
 export function badge(facts: ICellFacts, now: number, trans: TranslationBundle): string {
-  const { state, runMs, ranAt, savedMs, worker, progress, began } = facts;
+  const { state, runMs, ranAt, savedMs, worker, began } = facts;
   const base = word(state, trans);
   const number = (ms: number | null) => (ms === null ? base : `${base} · ${duration(ms)}`);
   switch (state) {
@@ -118,22 +122,53 @@ export function badge(facts: ICellFacts, now: number, trans: TranslationBundle):
     case 'servable':
       return number(runMs);
     case 'running': {
-      const parts = [
-        worker ? trans.__('running on %1', worker) : base,
-        ...(progress?.total ? [`${progress.done}/${progress.total}`] : []),
+      const counted = parts(facts, trans);
+      const said = [
+        ...(travels(facts) ? [] : [worker ? trans.__('running on %1', worker) : base]),
+        ...counted,
         ...(began !== null && now - began >= 1000 ? [duration(now - began)] : []),
-        ...(progress?.total ? remaining(facts, progress.total, now, trans) : [])
+        ...(counted.length ? remaining(facts, now, trans) : [])
       ];
-      return parts.join(' · ');
+      return said.join(' · ');
     }
     case 'frozen': {
       const since = ranAt === null ? base : trans.__('frozen since %1', when(ranAt, now));
       return [since, ...spent(usage(facts.reasons), trans)].join(' · ');
     }
     case 'dispatching':
-      return worker ? `${base} → ${worker}` : base;
+      return travels(facts)
+        ? [...parts(facts, trans), ...remaining(facts, now, trans)].join(' · ')
+        : worker
+          ? `${base} → ${worker}`
+          : base;
     default:
       return base;
+  }
+}
+
+/** Whether what is counted are the bytes between here and the cell's worker. */
+function travels({ progress }: ICellFacts): boolean {
+  return progress?.label === 'sending' || progress?.label === 'receiving';
+}
+
+/** How far a cell has come: passes of a loop, or bytes. */
+function parts({ progress, worker }: ICellFacts, trans: TranslationBundle): string[] {
+  if (!progress?.total) {
+    return [];
+  }
+  const { done, total, label } = progress;
+  const part = trans.__('%1 of %2', +(done / 1000 ** power(total)).toFixed(1), bytes(total));
+  switch (label) {
+    case 'fetching':
+      return [trans.__('fetching %1', part)];
+    case 'writing':
+      return [trans.__('writing %1', part)];
+    case 'sending':
+      return [trans.__('sending %1 → %2', part, worker ?? '')];
+    case 'receiving':
+      return [trans.__('receiving %1 ← %2', part, worker ?? '')];
+    default:
+      return [`${done}/${total}`];
   }
 }
 
@@ -148,12 +183,11 @@ export function spent(took: IUsage | null, trans: TranslationBundle): string[] {
 /** How long the parts that are left take, if they take as long as those that have run. */
 function remaining(
   { progress, pace }: ICellFacts,
-  total: number,
   now: number,
   trans: TranslationBundle
 ): string[] {
   const ran = pace && progress ? progress.done - pace.done : 0;
-  const left = ran > 0 ? ((now - pace!.at) / ran) * (total - progress!.done) : 0;
+  const left = ran > 0 ? ((now - pace!.at) / ran) * (progress!.total! - progress!.done) : 0;
   return left >= 1000 ? [trans.__('about %1 left', duration(left))] : [];
 }
 

@@ -16,6 +16,7 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.domain.report import CellRecord, RunReport
 from strata_kernel.errors import InvocationError
+from strata_kernel.protocol import Progress
 
 #: A run shorter than this gets no bar: importing the bar would take longer than the run.
 BAR_AFTER_SECONDS = 0.4
@@ -34,8 +35,8 @@ class Printer(Protocol):
         """Print one record as the cell ends."""
         ...
 
-    def progress(self, label: str, done: int, total: int) -> None:
-        """Take how far a cell of several parts has come."""
+    def progress(self, label: str, progress: Progress | None) -> None:
+        """Take how far the cell that runs has come, None where nothing is counted."""
         ...
 
     def end(self, report: RunReport, *, interrupted: bool = False) -> None:
@@ -62,7 +63,7 @@ class JsonPrinter:
         """Print the record at once, so that readers of a pipe can follow."""
         print(json_line(record), flush=True)
 
-    def progress(self, label: str, done: int, total: int) -> None:
+    def progress(self, label: str, progress: Progress | None) -> None:
         """Say nothing: a record comes when the cell ends."""
 
     def end(self, report: RunReport, *, interrupted: bool = False) -> None:
@@ -100,10 +101,10 @@ class HumanPrinter:
         if self._bar is not None:
             self._bar.step()
 
-    def progress(self, label: str, done: int, total: int) -> None:
-        """Show on the bar the pass that a loop is at."""
+    def progress(self, label: str, progress: Progress | None) -> None:
+        """Show on the bar the pass that a loop is at, or the bytes that a cell waits for."""
         if self._bar is not None:
-            self._bar.tell(label, done, total)
+            self._bar.tell(label, progress)
 
     def end(self, report: RunReport, *, interrupted: bool = False) -> None:
         """Print the totals; warnings go to stderr."""
@@ -149,8 +150,8 @@ class Bar:
         self._total, self.done = total, 0
         self._bar: Any = None
         self._closed = False
-        #: The cell whose parts are counted, the part that was seen first, and when.
-        self._part: tuple[str, int, float] | None = None
+        #: The cell and what is counted of it, the part that was seen first, and when.
+        self._part: tuple[tuple[str, str], float, float] | None = None
         self._lock = threading.Lock()
         self._timer = threading.Timer(BAR_AFTER_SECONDS, self._show)
         self._timer.daemon = True
@@ -176,17 +177,22 @@ class Bar:
                 self._bar.set_postfix_str("")
                 self._bar.update()
 
-    def tell(self, label: str, done: int, total: int) -> None:
+    def tell(self, label: str, progress: Progress | None) -> None:
         """Show how far the cell that runs has come, and how long the rest may take."""
         with self._lock:
-            now = time.monotonic()
-            if self._part is None or self._part[0] != label:
-                self._part = (label, done, now)
+            text = "" if progress is None else f"{label}: {self._counted(label, progress)}"
             if self._bar is not None:
-                _, first, start = self._part
-                each = (now - start) / (done - first) if done > first else 0.0
-                left = f", {seconds(each * (total - done + 1))} left" if each else ""
-                self._bar.set_postfix_str(f"{label}: {done}/{total}{left}")
+                self._bar.set_postfix_str(text)
+
+    def _counted(self, label: str, progress: Progress) -> str:
+        now, done, total = time.monotonic(), progress.done, progress.total or progress.done
+        passes = progress.label == "pass"
+        if self._part is None or self._part[0] != (label, progress.label):
+            self._part = ((label, progress.label), done, now)
+        _, first, start = self._part
+        each = (now - start) / (done - first) if done > first else 0.0
+        left = f", {seconds(each * (total - done + passes))} left" if each else ""
+        return (f"{done:g}/{total:g}" if passes else f"{progress.label} {size(done)} of {size(total)}") + left
 
     def write(self, text: str) -> None:
         """Print a line above the bar."""

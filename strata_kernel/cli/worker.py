@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 from strata_kernel.errors import InvocationError
 
@@ -22,16 +24,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--timeout", type=float, default=86400.0, metavar="S", help="limit for cells that have none")
     parser.add_argument("--work-dir", type=Path, metavar="DIR", help="folder for everything that it writes")
+    parser.add_argument(
+        "--sync",
+        type=Path,
+        metavar="PATH",
+        help="work in the environment that a lock describes, made by uv: a project, a folder, a notebook, "
+        "a requirements.txt or a pylock.toml",
+    )
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Work until told to end."""
-    from strata_kernel.worker.running import run
+    """Work until told to end; with `--sync`, as another process that takes the place of this one."""
+    from strata_kernel.worker.running import addresses, run
     from strata_kernel.worker.runs import Options
 
     token = ""
     if options.token_env:
-        token = os.environ.pop(options.token_env, "")  # cells must not see it
+        token = os.environ.get(options.token_env, "")
         if not token:
             raise InvocationError(f"the variable {options.token_env} is empty or not set")
     if options.concurrency < 1:
@@ -41,6 +50,10 @@ def execute(options: argparse.Namespace) -> int:
         import platformdirs
 
         work = Path(platformdirs.user_cache_dir("strata", appauthor=False)) / "worker"
+    if options.sync is not None:
+        addresses(options.host, options.port, token)  # what is wrong is told before all the work
+        _start_anew(options, work.absolute())
+    os.environ.pop(options.token_env or "", None)  # cells must not see it
     run(
         Options(
             work=work.absolute(),
@@ -55,3 +68,18 @@ def execute(options: argparse.Namespace) -> int:
         options.port,
     )
     return 0
+
+
+def _start_anew(options: argparse.Namespace, work: Path) -> NoReturn:
+    """Become the same worker in the environment of a lock."""
+    from strata_kernel.worker.running import log_lines
+    from strata_kernel.worker.syncing import FOREIGN, synced
+
+    log_lines()
+    python = str(synced(options.sync, work))
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in vars(options).items() if value is not None]
+    words = [word for word in words if not word.startswith("--sync=")]
+    environ = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    sys.stdout.flush()
+    # `-P`: what lies in the folder where the worker is started is no part of the environment.
+    os.execve(python, [python, "-P", "-m", "strata_kernel.cli", "worker", *words], environ)

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,6 +24,7 @@ from strata_kernel.errors import StoreError, WorkerError
 from strata_kernel.executors.remote import End
 from strata_kernel.executors.report import Health, Report, normal
 from strata_kernel.ports import Show, Store
+from strata_kernel.transfer import Tell, Transfer
 
 #: Runs where the cells run: these are the two processes' only common words.
 _TASKS = "strata_kernel.worker.tasks"
@@ -59,7 +61,7 @@ class _Events:
     """What one run tells, in order, whichever worker it is on."""
 
     def __init__(self, show: Show) -> None:
-        self._show, self.worker, self.token, self.count = show, "", "", 0
+        self.show, self.worker, self.token, self.count = show, "", "", 0
         self.arrived = asyncio.Event()
         self.queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
@@ -72,17 +74,19 @@ class _Events:
         """Show one event; a run that begins anew takes back what the lost one had shown."""
         if message["token"] != self.token:
             if self.token:
-                self._show("clear_output", {"wait": False})
+                self.show("clear_output", {"wait": False})
                 text = f"strata: the worker {self.worker} was lost; the cell runs again on {message['worker']}\n"
-                self._show("stream", {"name": "stderr", "text": text})
+                self.show("stream", {"name": "stderr", "text": text})
             self.token, self.count = message["token"], 0
         self.worker = message["worker"]
         self.count += 1
         event = json.loads(message["line"])
         if event["t"] == "running":
-            self._show("state", {"state": "running"})
+            self.show("state", {"state": "running"})
+        elif event["t"] == "progress":
+            self.show("progress", event["moved"])
         elif event["t"] == "show":
-            self._show(event["kind"], event["content"])
+            self.show(event["kind"], event["content"])
         self.arrived.set()
 
     async def all(self, token: str, count: int) -> None:
@@ -251,7 +255,7 @@ class DaskExecutor:
     async def _attempt(self, dispatch: Dispatch, key: str, events: _Events, store: Store) -> Away:
         client = await self._connected()
         blobs = dispatch.blobs()
-        inputs = await self._scattered(client, blobs, store)
+        inputs = await self._scattered(client, blobs, store, partial(events.show, "progress"))
         task = client.submit(
             call, "run", msgspec.json.encode(dispatch), self._topic, [b.hash for b in blobs], *inputs,
             key=key, pure=False, resources=dict(self.cluster.resources) or None,
@@ -286,15 +290,21 @@ class DaskExecutor:
             else:
                 await task.cancel()
 
-    async def _scattered(self, client: Any, blobs: Sequence[Blob], store: Store) -> list[Any]:
+    async def _scattered(self, client: Any, blobs: Sequence[Blob], store: Store, tell: Tell) -> list[Any]:
         """Return what stands for the blobs on the cluster, sent there where it is not."""
-        for blob in blobs:
-            held = self._held.pop(blob.hash, None)
-            if held is None or held[0].status != "finished":
-                content = bytes(await asyncio.to_thread(store.get, blob))
-                key = f"strata-{blob.hash}"
-                held = ((await client.scatter({key: content}, hash=False))[key], blob.size)
-            self._held[blob.hash] = held
+
+        def is_there(blob: Blob) -> bool:
+            held = self._held.get(blob.hash)
+            return held is not None and held[0].status == "finished"
+
+        with Transfer(tell, "sending", sum(blob.size for blob in blobs if not is_there(blob))) as transfer:
+            for blob in blobs:
+                if not is_there(blob):
+                    content = bytes(await asyncio.to_thread(store.get, blob))
+                    key = f"strata-{blob.hash}"
+                    self._held[blob.hash] = ((await client.scatter({key: content}, hash=False))[key], blob.size)
+                    transfer.add(blob.size)
+                self._held.move_to_end(blob.hash)
         wanted = {blob.hash for blob in blobs}
         total = sum(size for _, size in self._held.values())
         for name in [n for n in self._held if n not in wanted]:

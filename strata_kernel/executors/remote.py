@@ -7,6 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ from strata_kernel.domain.manifest import Blob, Fact, Manifest
 from strata_kernel.errors import StoreError, WorkerError
 from strata_kernel.executors.report import Health, Report, normal
 from strata_kernel.ports import Show, Store
+from strata_kernel.transfer import Tell, Transfer
 
 #: Seconds to connect, without a sign of life (the worker gives one each second), and for an interrupted cell to end.
 CONNECT, SILENCE, PATIENCE = 5.0, 8.0, 10.0
@@ -78,7 +80,7 @@ class HttpExecutor:
             )
         events: asyncio.Queue[dict[str, Any] | BaseException] = asyncio.Queue()
         reader = asyncio.ensure_future(self._read(dispatch, store, events))
-        interrupted = False
+        interrupted = taken = False
         try:
             while True:
                 try:
@@ -86,7 +88,7 @@ class HttpExecutor:
                 except TimeoutError:
                     return Away(error=("KeyboardInterrupt", f"{self.name} was told to end the cell", []))
                 except asyncio.CancelledError:
-                    if interrupted:
+                    if interrupted or not taken:
                         raise
                     interrupted = True
                     await self._interrupt(dispatch.id)
@@ -96,10 +98,14 @@ class HttpExecutor:
                 match event["t"]:
                     case "show":
                         show(event["kind"], event["content"])
+                    case "accepted":
+                        taken = True
                     case "running":
                         show("state", {"state": "running"})
+                    case "progress":
+                        show("progress", event["moved"])
                     case "end":
-                        return await self._arrived(msgspec.convert(event, End), store)
+                        return await self._arrived(msgspec.convert(event, End), store, partial(show, "progress"))
                     case "died":
                         raise self._died(event.get("status"))
         finally:
@@ -182,11 +188,14 @@ class HttpExecutor:
     # Reading
 
     async def _read(self, dispatch: Dispatch, store: Store, events: asyncio.Queue[Any]) -> None:
+        def tell(moved: dict[str, Any]) -> None:
+            events.put_nowait({"t": "progress", "moved": moved})
+
         try:
             body = msgspec.json.encode(dispatch)
             for attempt in range(2):
                 with contextlib.suppress(_Broken):
-                    async for event in self._run(body, dispatch, store):
+                    async for event in self._run(body, store, tell):
                         events.put_nowait(event)
                     return
                 if attempt:
@@ -194,7 +203,7 @@ class HttpExecutor:
         except Exception as error:  # told to whoever waits for the events
             events.put_nowait(error)
 
-    async def _run(self, body: bytes, dispatch: Dispatch, store: Store) -> AsyncIterator[dict[str, Any]]:
+    async def _run(self, body: bytes, store: Store, tell: Tell) -> AsyncIterator[dict[str, Any]]:
         """Yield what the worker tells; nothing was observed while it has not taken the cell."""
         import httpx
 
@@ -205,7 +214,7 @@ class HttpExecutor:
                 async with self._connection().stream("POST", "/v2/execute", content=body) as response:
                     if response.status_code == 409:
                         missing = msgspec.json.decode(await response.aread())["missing"]
-                        await self._send(msgspec.convert(missing, list[Blob]), store)
+                        await self._send(msgspec.convert(missing, list[Blob]), store, tell)
                         continue
                     if response.status_code == 410:
                         raise self._died(None)
@@ -229,25 +238,28 @@ class HttpExecutor:
                     raise self._died(type(error).__name__) from error
                 raise _Broken from error
 
-    async def _send(self, blobs: list[Blob], store: Store) -> None:
-        for blob in blobs:
-            view = await asyncio.to_thread(store.get, blob)
-            headers = {"Content-Length": str(blob.size)}
-            response = await self._connection().put(
-                f"/v2/blobs/{blob.hash}", content=_pieces(view), headers=headers, timeout=120.0
-            )
-            self._check(response.status_code, response.text)
+    async def _send(self, blobs: list[Blob], store: Store, tell: Tell) -> None:
+        with Transfer(tell, "sending", sum(blob.size for blob in blobs)) as transfer:
+            for blob in blobs:
+                view = await asyncio.to_thread(store.get, blob)
+                headers = {"Content-Length": str(blob.size)}
+                content = _pieces(view, transfer)
+                response = await self._connection().put(
+                    f"/v2/blobs/{blob.hash}", content=content, headers=headers, timeout=120.0
+                )
+                self._check(response.status_code, response.text)
 
-    async def _arrived(self, end: End, store: Store) -> Away:
+    async def _arrived(self, end: End, store: Store, tell: Tell) -> Away:
         """Bring what the run left into the store."""
         if end.manifest is None:
             return Away(error=end.error, seconds=end.seconds)
-        for blob in blobs_of_run(end.manifest):
-            if not store.has(blob):
-                await self._fetch(blob, store)
+        lacking = [blob for blob in blobs_of_run(end.manifest) if not store.has(blob)]
+        with Transfer(tell, "receiving", sum(blob.size for blob in lacking)) as transfer:
+            for blob in lacking:
+                await self._fetch(blob, store, transfer)
         return Away(manifest=end.manifest, seconds=end.seconds)
 
-    async def _fetch(self, blob: Blob, store: Store) -> None:
+    async def _fetch(self, blob: Blob, store: Store, transfer: Transfer) -> None:
         import httpx
 
         chunks: list[bytes | memoryview] = []
@@ -257,6 +269,7 @@ class HttpExecutor:
                     self._check(response.status_code, (await response.aread()).decode("utf-8", "replace"))
                 async for chunk in response.aiter_bytes(_CHUNK):
                     chunks.append(chunk)
+                    transfer.add(len(chunk))
         except httpx.TransportError as error:
             raise self._died(type(error).__name__) from error
         try:
@@ -308,10 +321,11 @@ class HttpExecutor:
         )
 
 
-def _pieces(view: memoryview) -> Any:
+def _pieces(view: memoryview, transfer: Transfer) -> Any:
     async def pieces() -> AsyncIterator[bytes]:
         for piece in _slices(view):
             yield piece
+            transfer.add(len(piece))
 
     return pieces()
 

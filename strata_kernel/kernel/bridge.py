@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest
@@ -53,7 +53,7 @@ class Bridge:
         self._lease = self.parts.store.local.lease()
         self.watch = Watch(self.parts.world, [str(self.parts.store.local.path)])
         self.host = IPythonHost(kernel, self.watch)
-        self.host.mounting = Mounting(kernel, self.parts.mounts)
+        self.host.mounting = Mounting(kernel, self.parts.mounts, self.moved)
         self.host.stage.performers = self.parts.performers()
         self.pipeline: Pipeline = self.parts.pipeline(self.host, self._warn, self.watch.exempt)
         self.session = self.pipeline.session
@@ -195,6 +195,11 @@ class Bridge:
             if entry is not None and entry.manifest is None:
                 self._ran[cell_id] = entry.reasons
         self.frontends.status(cell_id, status, reasons)
+
+    def moved(self, moved: dict[str, Any]) -> None:
+        """Tell how far what the cell that runs has on its way has come; may be called in any thread."""
+        if self.host.running:
+            self.frontends.progress(self.host.running[-1], **moved)
 
     def _published(self, manifest: Manifest) -> None:
         self._lease.beat()

@@ -40,6 +40,8 @@ class Follower:
         #: The last of each message by its kind and cell: only what differs is sent.
         self._sent: dict[tuple[str, str], dict[str, Any]] = {}
         self._graph: dict[str, Any] = {}
+        #: What was told last of the cell under way, but for the bytes that it waits for.
+        self._current: protocol.CellStatus | None = None
         #: Final states of cells that are being saved, by key of the run.
         self._saving: dict[str, protocol.CellStatus] = {}
         #: Runs that were in the store before their cell's reply was made.
@@ -67,18 +69,30 @@ class Follower:
             if isinstance(cell, Gather):
                 return
             away = _away(session.read(cell)) if cell else None
-            self._put(
-                protocol.CellStatus(id=cell_id, state=state, reasons=list(reasons), worker=away)  # type: ignore[arg-type]
+            self._current = protocol.CellStatus(
+                id=cell_id,
+                state=state,  # type: ignore[arg-type]
+                reasons=list(reasons),
+                worker=away,
             )
+            self._put(self._current)
 
-    def progress(self, cell_id: str, done: int, total: int) -> None:
-        """Tell everyone how far a cell of several parts has come."""
-        if self.comms and self.bridge.order.stands(cell_id):
-            progress = protocol.Progress(done=done, total=total, label="pass")
-            self._put(protocol.CellStatus(id=cell_id, state="running", progress=progress))
+    def progress(self, cell_id: str, done: int = 0, total: int = 0, label: str = "pass") -> None:
+        """Tell everyone at which pass a loop is, or how many bytes a cell has on its way; 0 of 0 for none any more."""
+        if not self.comms or not self.bridge.order.stands(cell_id):
+            return
+        current, progress = self._current, protocol.Progress(done=done, total=total, label=label)
+        if current is None or current.id != cell_id:
+            current = protocol.CellStatus(id=cell_id, state="running")
+        if label == "pass" and total:
+            self._current = current = msgspec.structs.replace(current, state="running", progress=progress)
+        elif total:
+            current = msgspec.structs.replace(current, progress=progress)
+        self._put(current)
 
     def ran(self, cell_id: str, outcome: Outcome, *, saving: bool) -> None:
         """Tell everyone how a run ended, and soon what follows for the other cells."""
+        self._current = None
         if not self.comms:
             return
         hit = isinstance(outcome, Restored)

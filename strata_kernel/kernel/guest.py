@@ -265,7 +265,7 @@ class Guest:
         watch.install()
         self.host = GuestHost(kernel, watch, self.here, dispatch.folder)
         mounts = world.witnesses["mount"] = Mounts(beside(store.path), dispatch.terms.mounts, os.environ)
-        self.host.mounting = Mounting(kernel, mounts)
+        self.host.mounting = Mounting(kernel, mounts, lambda moved: emit({"t": "progress", "moved": moved}))
         kernel.listen(emit)
         values = LiveValues(self.host.namespace)
         kept = GuestStore(store, dispatch.twins)

@@ -204,6 +204,9 @@ class IPythonHost:
         kernel, count = self.kernel, self.kernel.shell.execution_count
 
         def show(kind: str, content: dict[str, Any]) -> None:
+            if kind == "progress":
+                kernel.bridge.moved(content)
+                return
             if kind == "execute_result":
                 content = {**content, "execution_count": count}
             kernel.show(kind, content)

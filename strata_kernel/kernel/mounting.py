@@ -13,6 +13,7 @@ from strata_kernel.kernel.observe import active
 from strata_kernel.mounts.mounts import Mounts
 from strata_kernel.mounts.path import MountPath
 from strata_kernel.ports import Observed
+from strata_kernel.transfer import Tell
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.kernel import StrataKernel
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 class Mounting:
     """The mounts as one host uses them; without any, nothing is wrapped and nothing is asked."""
 
-    def __init__(self, kernel: StrataKernel, mounts: Mounts | None = None) -> None:
+    def __init__(self, kernel: StrataKernel, mounts: Mounts | None = None, tell: Tell = lambda moved: None) -> None:
         self._kernel, self._mounts = kernel, mounts
         if mounts is not None:
+            mounts.cache.tell = tell
             mounts.apart, mounts.settle = active.apart, active.exempt_thread
             active.ahead = mounts.handed_on
             mounts.install()
@@ -42,14 +44,20 @@ class Mounting:
         if self._mounts is None:
             return reply
         if reply["status"] != "ok":
-            for text in self._mounts.keep():
-                self._kernel.show("stream", {"name": "stderr", "text": f"strata: {text}\n"})
+            self._say(self._mounts.keep())
             return reply
         try:
             self._mounts.commit()
         except MountError as error:
             return self._kernel.fail("MountError", str(error))
+        except KeyboardInterrupt:
+            self._say(self._mounts.keep("may have been written back in part"))
+            raise
         return reply
+
+    def _say(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self._kernel.show("stream", {"name": "stderr", "text": f"strata: {text}\n"})
 
     @staticmethod
     def candidates(values: Iterable[Any]) -> list[Any]:

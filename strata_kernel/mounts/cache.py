@@ -19,6 +19,7 @@ import msgspec
 from strata_kernel.domain.digest import digest
 from strata_kernel.errors import MountError
 from strata_kernel.mounts.places import Found, Place, content_of
+from strata_kernel.transfer import Tell, Transfer
 
 #: Seconds for which what was used stays, whatever the bound: another kernel may be reading it.
 FRESH = 3600.0
@@ -50,6 +51,8 @@ class Cache:
     def __init__(self, root: Path, limit: int) -> None:
         self.root, self._limit = root, limit
         self._fetched = False
+        #: Told how far what is fetched or written has come.
+        self.tell: Tell = lambda moved: None
 
     def of(self, mount: str) -> Path:
         """Return the folder of a mount, by its id."""
@@ -102,7 +105,8 @@ class Cache:
         folder.mkdir(parents=True, mode=0o700)
         try:
             targets = [(path, str(folder / str(number))) for number, (path, _) in enumerate(wanted)]
-            place.fetch(targets)
+            with Transfer(self.tell, "fetching", sum(found.size for _, found in wanted)) as transfer:
+                place.fetch(targets, transfer.add)
             now = _look(place, [path for path, _ in wanted])
             for (path, target), (_, before) in zip(targets, wanted, strict=True):
                 after = now.get(path)

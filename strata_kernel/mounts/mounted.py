@@ -21,6 +21,11 @@ from strata_kernel.mounts.places import Found, Place, identity, stat_behind
 EACH = 1000
 
 
+def inside(path: str, folder: str) -> str:
+    """Return a path as its folder has it: from where in a mount somebody looks at the folder is no part of a fact."""
+    return path[len(folder) + 1 :] if folder else path
+
+
 class Mounted:
     """A mount that is read. What it saw first in a run holds for all of the run."""
 
@@ -125,7 +130,7 @@ class Mounted:
                 if path in self._looked and self._looked[path] is not None:
                     found[path] = self._looked[path] or found[path]
                 self._looked[path] = found[path]
-        pairs = [(path, False) for path in found]
+        pairs = [(inside(path, folder), False) for path in found]
         self._note(fingerprints.names_fact(self.address(folder) + "/**", self.options, pairs, fingerprints.BELOW))
         return found
 
@@ -161,7 +166,7 @@ class Mounted:
             self._show_all(folder, files)
         self._whole.add(folder)
         if len(files) > EACH and self.mount.pin is None:
-            signs = [(p, f.sign) for p, f in files.items()]
+            signs = [(inside(p, folder), f.sign) for p, f in files.items()]
             self._note(fingerprints.all_fact(self.address(folder) + "/**", self.options, signs))
 
     def _show_all(self, folder: str, files: dict[str, Found]) -> None:

@@ -21,7 +21,7 @@ from strata_kernel.errors import MountError
 from strata_kernel.mounts import path as paths
 from strata_kernel.mounts.cache import Cache, Held
 from strata_kernel.mounts.loop import Loop
-from strata_kernel.mounts.mounted import Mounted
+from strata_kernel.mounts.mounted import Mounted, inside
 from strata_kernel.mounts.path import MountPath, Spot
 from strata_kernel.mounts.places import Place, content_of, identity, open_place
 from strata_kernel.mounts.staged import Staged
@@ -110,12 +110,12 @@ class Mounts:
             if each.used:
                 each.commit()
 
-    def keep(self) -> list[str]:
-        """Say where what a failed cell wrote is kept."""
+    def keep(self, fate: str = "was not written back") -> list[str]:
+        """Say where what a cell wrote is kept that failed, or that was interrupted while it was written back."""
         found = []
         for each in self._staged():
             if each.used and each.changes()[0]:
-                text = f"what the cell wrote to {each.mount.uri} was not written back"
+                text = f"what the cell wrote to {each.mount.uri} {fate}"
                 found.append(f"{text}, and is kept in {each.keep()}")
         return found
 
@@ -260,7 +260,7 @@ class Mounts:
             pairs = [(name, found.folder) for name, found in place.names(path).items()]
             return fingerprints.names_fact(fact.name, options, pairs) == fact
         if said.startswith((fingerprints.BELOW, fingerprints.ALL)):
-            below = place.below(path)
+            below = {inside(p, path): found for p, found in place.below(path).items()}
             if said.startswith(fingerprints.ALL):
                 return fingerprints.all_fact(fact.name, options, [(p, f.sign) for p, f in below.items()]) == fact
             return fingerprints.names_fact(fact.name, options, [(p, False) for p in below], fingerprints.BELOW) == fact

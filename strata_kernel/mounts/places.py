@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import os
-import shutil
 import stat as modes
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -24,8 +25,16 @@ from strata_kernel.saving import expand, is_secret, secrets_in
 YOUNG_NS = 2_000_000_000
 #: Files that are fetched at a time.
 TOGETHER = 32
+#: Bytes that are copied here in one go; that travel in one go, so that they can be told of; and the grain of these.
+_PIECE, _SMALL, _GRAIN = 1 << 20, 8 << 20, 1 << 18
+#: Pieces that a store takes of one file, with room to spare.
+_PIECES = 9000
 _PROTOCOLS = {"s3": "s3", "gs": "gs", "gcs": "gs", "az": "abfs", "azure": "abfs"}
 _EXTRAS = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gs"), "abfs": ("adlfs", "az")}
+
+
+#: Told the number of bytes that passed.
+Moved = Callable[[int], None]
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -55,12 +64,12 @@ class Place(Protocol):
         """Return all files below a folder, at any depth, by path below the place; raise MountError."""
         ...
 
-    def fetch(self, wanted: Sequence[tuple[str, str]]) -> None:
-        """Write what stands at each path into a file; raise MountError."""
+    def fetch(self, wanted: Sequence[tuple[str, str]], moved: Moved) -> None:
+        """Write what stands at each path into a file, telling the bytes as they come; raise MountError."""
         ...
 
-    def put(self, path: str, file: str) -> None:
-        """Write a file there, in one step; raise MountError."""
+    def put(self, path: str, file: str, moved: Moved) -> None:
+        """Write a file there, in one step, telling the bytes as they go; raise MountError."""
         ...
 
     def remove(self, path: str) -> None:
@@ -159,23 +168,28 @@ class Near:
                     found[path] = each
         return dict(sorted(found.items()))
 
-    def fetch(self, wanted: Sequence[tuple[str, str]]) -> None:
+    def fetch(self, wanted: Sequence[tuple[str, str]], moved: Moved) -> None:
         """Copy what stands at each path into a file."""
         for path, target in wanted:
             try:
-                shutil.copyfile(self._path(path), target)
+                _copy(self._path(path), target, moved)
             except OSError as error:
                 raise MountError(f"cannot read {self.uri}/{path}: {error.strerror}") from None
 
-    def put(self, path: str, file: str) -> None:
+    def put(self, path: str, file: str, moved: Moved) -> None:
         """Write a file there."""
         try:
             target = self._path(path)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             self._path(path)
             temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)[:200]}.strata")
-            shutil.copyfile(file, temporary)
-            os.replace(temporary, target)
+            try:
+                _copy(file, temporary, moved)
+                os.replace(temporary, target)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+                raise
         except OSError as error:
             raise _as_mount_error(f"cannot write {self.uri}/{path}", error) from None
 
@@ -187,6 +201,16 @@ class Near:
             pass
         except OSError as error:
             raise _as_mount_error(f"cannot remove {self.uri}/{path}", error) from None
+
+
+def _copy(source: str, target: str, moved: Moved) -> None:
+    buffer = memoryview(bytearray(_PIECE))
+    with open(source, "rb", buffering=0) as read, open(target, "wb", buffering=0) as written:
+        while size := read.readinto(buffer):
+            piece = buffer[:size]
+            while piece:
+                piece = piece[written.write(piece) :]
+            moved(size)
 
 
 def _as_mount_error(text: str, error: OSError) -> MountError:
@@ -213,6 +237,12 @@ def content_of(path: str) -> str:
         while chunk := file.read(1 << 20):
             hasher.update(chunk)
     return str(hasher.hexdigest())
+
+
+def _known(function: Any, **options: int) -> dict[str, int]:
+    """Return those of the options that this client's function has: not all have them, nor in all versions."""
+    names = inspect.signature(function).parameters
+    return {name: value for name, value in options.items() if name in names}
 
 
 class Far:
@@ -300,23 +330,30 @@ class Far:
         name = name[len(full) + 1 :]
         return name if is_safe(name) else None
 
-    def fetch(self, wanted: Sequence[tuple[str, str]]) -> None:
+    def fetch(self, wanted: Sequence[tuple[str, str]], moved: Moved) -> None:
         """Write what stands at each path into a file."""
-        fs = self._files()
+        from strata_kernel.mounts.counted import Files
+
+        fs, counted = self._files(), Files(moved)
+        pieces = _known(fs._get_file, chunksize=_SMALL, max_concurrency=4)
         for start in range(0, len(wanted), TOGETHER):
             some = wanted[start : start + TOGETHER]
             try:
                 with self._crossing("fetch", f"{self.uri}/{some[0][0]}"):
-                    fs.get([self._full(path) for path, _ in some], [target for _, target in some])
+                    paths, targets = [self._full(path) for path, _ in some], [target for _, target in some]
+                    fs.get(paths, targets, callback=counted, **pieces)
             except FileNotFoundError:
                 raise MountError(
                     f"a file of {self.uri} was taken away while it was fetched: run the cell again"
                 ) from None
 
-    def put(self, path: str, file: str) -> None:
+    def put(self, path: str, file: str, moved: Moved) -> None:
         """Write a file there."""
+        from strata_kernel.mounts.counted import Bytes
+
+        fs, size = self._files(), max(_SMALL, (os.stat(file).st_size // _PIECES // _GRAIN + 1) * _GRAIN)
         with self._crossing("write", f"{self.uri}/{path}"):
-            self._files().put_file(file, self._full(path))
+            fs.put_file(file, self._full(path), callback=Bytes(moved), **_known(fs._put_file, chunksize=size))
 
     def remove(self, path: str) -> None:
         """Take a file away."""
@@ -324,11 +361,17 @@ class Far:
             self._files().rm_file(self._full(path))
 
 
+#: What the clients call the moment of the last change.
+_STAMPS = ("LastModified", "updated", "last_modified")
+
+
 def _found(entry: Mapping[str, Any]) -> Found:
     if entry.get("type") == "directory":
         return Found(True)
     size = int(entry.get("size") or 0)
-    stamp = next((entry[k] for k in ("LastModified", "updated", "last_modified", "mtime") if entry.get(k)), "")
+    stamp = next((entry[k] for k in (*_STAMPS, "mtime") if entry.get(k)), "")
     sign = next((f"{k.lower()}:{entry[k]}" for k in ("generation", "ETag", "etag") if entry.get(k)), f"time:{stamp}")
-    moment = stamp.timestamp() if hasattr(stamp, "timestamp") else 0.0
+    # Google's client has its moments as texts too.
+    moments = (entry.get(k) for k in ("mtime", *_STAMPS))
+    moment = next((m.timestamp() for m in moments if isinstance(m, datetime)), 0.0)
     return Found(False, size, f"{size}:{sign}", moment)

@@ -15,6 +15,7 @@ from strata_kernel.errors import MountError
 from strata_kernel.mounts.cache import Kept, make_folder, same
 from strata_kernel.mounts.mounted import Mounted
 from strata_kernel.mounts.places import Found
+from strata_kernel.transfer import Transfer
 
 Stamp = tuple[int, int, int]
 
@@ -158,9 +159,11 @@ class Staged(Mounted):
                 for path in (*wrote, *took):
                     if not same(place.look(path), self._looked.get(path)):
                         raise MountError(f"{self.address(path)} was changed by someone else while the cell ran")
-                for path in wrote:
-                    place.put(path, self._here(path))
-                    done.append(path)
+                size = sum(os.path.getsize(self._here(p)) for p in wrote)
+                with Transfer(self.cache.tell, "writing", size) as transfer:
+                    for path in wrote:
+                        place.put(path, self._here(path), transfer.add)
+                        done.append(path)
                 for path in took:
                     place.remove(path)
             except MountError as error:

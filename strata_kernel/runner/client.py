@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
+from msgspec import convert
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.report import CellRecord, ErrorRecord, LargeArtifact
 from strata_kernel.errors import InvocationError
-from strata_kernel.protocol import TARGET, Document, Hello, encode
+from strata_kernel.protocol import TARGET, Document, Hello, Progress, encode
 from strata_kernel.runner.notebook import code_ids
 from strata_kernel.runner.writing import load, write
 
@@ -226,8 +227,9 @@ class Client(NotebookClient):  # type: ignore[misc]
         async def heard(**options: Any) -> Any:
             message = await get(**options)
             said = message["content"].get("data") if message["msg_type"] == "comm_msg" else None
-            if isinstance(said, dict) and said.get("id") == self._cell_id and (part := said.get("progress")):
-                self._job.on_progress(self._label() or self._cell_id, part["done"], part["total"])
+            if isinstance(said, dict) and (said.get("type"), said.get("id")) == ("cell-status", self._cell_id):
+                part = said.get("progress")
+                self._job.on_progress(self._label() or self._cell_id, convert(part, Progress) if part else None)
             return message
 
         channel.get_msg = heard

@@ -15,7 +15,7 @@ from strata_kernel.domain.state import START, State
 from strata_kernel.domain.variants import ALL, choose, groups
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import InvocationError, StoreError
-from strata_kernel.protocol import Graph
+from strata_kernel.protocol import Graph, Progress
 from strata_kernel.runner.inspection import Inspection
 from strata_kernel.runner.kernelspec import same_interpreter
 from strata_kernel.runner.notebook import Notebook, read
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from strata_kernel.runner.client import KernelPool as Pool
 
 OnCell = Callable[[CellRecord], None]
-#: Gets the label of a cell of several parts, the part it is at from 1, and how many there can be.
-OnProgress = Callable[[str, int, int], None]
+#: Gets the label of the cell that runs, and how far it has come where that can be counted.
+OnProgress = Callable[[str, Progress | None], None]
 
 
 def transform(source: str) -> str:
@@ -74,8 +74,8 @@ class Runner:
     ) -> None:
         self.project = Path(project) if project is not None else None
         self._own = kernel_pool is None
-        #: Follows a cell of several parts while it runs.
-        self.on_progress: OnProgress = lambda label, done, total: None
+        #: Follows a cell while it runs: the passes of a loop, the bytes that it waits for.
+        self.on_progress: OnProgress = lambda label, progress: None
         self.variants, self.sweep = dict(variants or {}), sweep
         self.kernels = kernel_pool or KernelPool()
 
@@ -167,7 +167,7 @@ class _Run:
         self.notebook, self.parts, self.on_cell, self.output = notebook, parts, on_cell, output
         self.session: Session = parts.session()
         self.session.document(choose(notebook.cells, parts.active()).standing)
-        self.on_progress: OnProgress = lambda label, done, total: None
+        self.on_progress: OnProgress = lambda label, progress: None
         self.records: list[CellRecord] = []
         self.large: list[LargeArtifact] = []
         self.interrupted = False

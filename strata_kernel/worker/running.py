@@ -46,13 +46,18 @@ def addresses(host: str, port: int, token: str) -> list[tuple[str, int]]:
     return places
 
 
-def run(options: Options, host: str, port: int, patience: float = 30.0) -> None:
-    """Listen and work until SIGTERM or SIGINT, then let the cells that run come to their end."""
+def log_lines() -> None:
+    """Write the log to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     for logger in (log, logging.getLogger("tornado")):
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO)
+
+
+def run(options: Options, host: str, port: int, patience: float = 30.0) -> None:
+    """Listen and work until SIGTERM or SIGINT, then let the cells that run come to their end."""
+    log_lines()
     asyncio.run(_run(options, addresses(host, port, options.token), patience))
 
 

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
+import shutil
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -49,7 +51,7 @@ class Worker:
         options.work.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = LocalStore(options.work / "store")
         self.guests = Guests(
-            options.work / "guests", options.work / "store", options.concurrency + 1, options.memory, options.python
+            _own(options.work), options.work / "store", options.concurrency + 1, options.memory, options.python
         )
         self.keeping = Keeping(self.store, options.store_bytes)
         self.room = asyncio.Semaphore(options.concurrency)
@@ -142,6 +144,18 @@ class Worker:
                     yield _line({"t": "beat"})
         finally:
             reading.cancel()
+
+
+def _own(work: Path) -> Path:
+    """Return this worker's folder for its guests, once those of workers that were killed are gone."""
+    for left in (work / "guests").glob("*"):
+        try:
+            os.kill(int(left.name), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(left, ignore_errors=True)
+        except PermissionError:
+            pass
+    return work / "guests" / str(os.getpid())
 
 
 def _line(event: dict[str, Any]) -> bytes:

@@ -172,9 +172,12 @@ class BlobHandler(BodyHandler):
             raise HTTPError(404, "there is no such blob") from error
         self.set_header("Content-Type", "application/octet-stream")
         self.set_header("Content-Length", size)
-        for start in range(0, len(view), _CHUNK):
-            self.write(bytes(view[start : start + _CHUNK]))
-            await self.flush()
+        try:
+            for start in range(0, len(view), _CHUNK):
+                self.write(bytes(view[start : start + _CHUNK]))
+                await self.flush()
+        except StreamClosedError:
+            log.info("client gone", extra={"fields": {"blob": name}})
 
 
 class ExecuteHandler(BodyHandler):

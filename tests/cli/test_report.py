@@ -10,6 +10,7 @@ import pytest
 
 from strata_kernel.cli import report
 from strata_kernel.domain.diagnostic import Diagnostic
+from strata_kernel.protocol import Progress
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,22 @@ def test_the_bar_comes_late(monkeypatch: pytest.MonkeyPatch) -> None:
     bar.write("a line")
     bar.close()
     assert "1/3" in terminal.getvalue()
+
+
+def test_the_bar_tells_passes_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(report, "BAR_AFTER_SECONDS", 0)
+    bar = report.Bar(lambda: 1)
+    bar._timer.join(20)
+    bar.tell("train", Progress(done=2, total=5, label="pass"))
+    bar.tell("train", Progress(done=120e6, total=300e6, label="fetching"))
+    bar.tell("train", Progress(done=180e6, total=300e6, label="fetching"))
+    shown = terminal.getvalue()
+    bar.tell("train", None)
+    bar.close()
+    assert "train: 2/5]" in shown
+    assert "train: fetching 120.0 MB of 300.0 MB]" in shown
+    assert "train: fetching 180.0 MB of 300.0 MB, " in shown
+    assert "left" in shown
+    assert "train" not in terminal.getvalue().removeprefix(shown)

@@ -105,52 +105,6 @@ def test_paths_in_values_stay_paths_of_the_mount(front, bucket):
     assert [g.text() for g in got] == ["", "b.csv TWO\n", "ONE\n"]
 
 
-def test_a_cell_that_writes_does_so_when_it_has_succeeded(front, bucket):
-    bucket.put("out/old.txt", "old")
-    bucket.put("out/gone.txt", "gone")
-    head = f"# @mount out {bucket.uri}/out rw\n"
-    failing = head + "(out / 'new.txt').write_text('new')\n(out / 'gone.txt').unlink()\n1 / 0"
-    got = front.run(failing, "a")
-    assert got.error == "ZeroDivisionError"
-    assert "is kept in" in got.text("stderr")
-    assert bucket.keys() == ["out/gone.txt", "out/old.txt"]
-    good = head + (
-        "(out / 'sub').mkdir()\n(out / 'sub' / 'new.txt').write_text('new')\n(out / 'gone.txt').unlink()\n"
-        "with open(out / 'old.txt', 'a') as file: file.write('+')\n"
-        "with open(out / 'native.txt', 'w') as file: file.write('n')\n"
-        "print(sorted(p.name for p in out.iterdir()))"
-    )
-    bucket.fetched()
-    got = front.run(good, "b")
-    assert (got.error, got.text()) == (None, "['native.txt', 'old.txt', 'sub']\n")
-    assert bucket.fetched() == ["out/old.txt"]
-    assert bucket.keys() == ["out/native.txt", "out/old.txt", "out/sub/new.txt"]
-    assert (bucket.get("out/old.txt"), bucket.get("out/sub/new.txt")) == (b"old+", b"new")
-    # It runs each time.
-    bucket.put("out/gone.txt", "again")
-    simple = head + "(out / 'x.txt').write_text('x')"
-    assert [front.run(simple, "c").status for _ in range(2)] == ["ran", "ran"]
-    assert "writes to" in str(front.run(simple, "c").decision["reasons"])
-
-
-def test_a_conflict_is_told_and_nothing_is_lost(front, bucket):
-    bucket.put("out/table.txt", "mine")
-    cell = (
-        f"# @mount out {bucket.uri}/out rw\nimport boto3\n(out / 'other.txt').write_text('o')\n"
-        "text = (out / 'table.txt').read_text()\n"
-        f"boto3.client('s3').put_object(Bucket={bucket.name!r}, Key='out/table.txt', Body=b'theirs')\n"
-        "(out / 'table.txt').write_text(text + ' and more')"
-    )
-    got = front.run(cell, "a")
-    assert got.error == "MountError"
-    assert f"{bucket.uri}/out/table.txt was changed by someone else" in got.content["evalue"]
-    kept = got.content["evalue"].rpartition("is kept in ")[2]
-    front.run(f"import pathlib; print(sorted(p.read_text() for p in pathlib.Path({kept!r}).iterdir()))", "b")
-    got = front.run(f"print(sorted(p.read_text() for p in pathlib.Path({kept!r}).iterdir()))", "c")
-    assert got.text() == "['mine and more', 'o']\n"
-    assert (bucket.keys(), bucket.get("out/table.txt")) == (["out/table.txt"], b"theirs")
-
-
 def test_read_only_mounts_refuse_writes_and_no_path_leaves_a_mount(front, bucket):
     bucket.put("raw/a.txt", "a")
     bucket.put("raw/../escape.txt", "e")

@@ -1,10 +1,13 @@
 """A real worker process for each test that asks, and kernels that know it."""
 
+import asyncio
+import concurrent.futures
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import httpx
@@ -50,6 +53,44 @@ class WorkerProcess:
         self.process.wait(60)
         self.process.stdout.close()
         self.log.close()
+
+
+class Link:
+    """A slow line to a worker: so many bytes a second pass in either direction once `rate` is set."""
+
+    def __init__(self, url):
+        self.rate, self.passed = 0, 0
+        self._there = int(url.rpartition(":")[2])
+        self._loop, self._ended = None, asyncio.Event()
+        started = concurrent.futures.Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{started.result(10)}"
+
+    async def _serve(self, started):
+        self._loop = asyncio.get_running_loop()
+        server = await asyncio.start_server(self._join, "127.0.0.1", 0)
+        started.set_result(server.sockets[0].getsockname()[1])
+        await self._ended.wait()
+
+    async def _join(self, reader, writer):
+        there = await asyncio.open_connection("127.0.0.1", self._there)
+        await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer), return_exceptions=True)
+
+    async def _pass(self, reader, writer):
+        try:
+            while piece := await reader.read(1 << 16):
+                writer.write(piece)
+                await writer.drain()
+                self.passed += len(piece)
+                if self.rate:
+                    await asyncio.sleep(len(piece) / self.rate)
+        finally:
+            writer.close()
+
+    def stop(self):
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join()
 
 
 @pytest.fixture
