@@ -1,7 +1,7 @@
 /**
  * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
  *
- * Schema: sha256 f4c81ce3d0ee6d98f94f9cf25f6f578ad5ae436de7aea6bde9d3082189edf027
+ * Schema: sha256 40b13108d612d28a231fb870775d83ee6259af53c9d4a6b631bb5a3a5d384437
  */
 
 /**
@@ -17,6 +17,7 @@ export type FromFrontend =
   | RequestPreview
   | Refresh
   | Forget
+  | Queued
   | SetOption;
 export type FromKernel =
   | Welcome
@@ -115,6 +116,16 @@ export interface Forget {
   type: 'forget';
 }
 /**
+ * All cells that the frontend has asked to run or is about to, and that have not run yet; `force`: all anew.
+ *
+ * It takes the place of what was said before. Those that run on workers may begin ahead of their turns.
+ */
+export interface Queued {
+  cells: string[];
+  force?: boolean;
+  type: 'queued';
+}
+/**
  * Change options of this session, such as `cascade`.
  */
 export interface SetOption {
@@ -152,7 +163,7 @@ export interface Node {
 /**
  * The state of one cell and why it is so.
  *
- *     `run_ms` is how long the run behind its value took, `ran_at` when it ended, in milliseconds since the epoch.
+ * `run_ms` is how long the run behind its value took, `ran_at` when it ended, in milliseconds since the epoch.
  */
 export interface CellStatus {
   hit?: boolean | null;
@@ -267,7 +278,7 @@ export interface Inspection {
 /**
  * The answer to request-preview: rows, a picture (PNG in base64) or a text; else why there is none.
  *
- *     Of a pass, how many passes there are to be seen, and the picture that it showed.
+ * Of a pass, how many passes there are to be seen, and the picture that it showed.
  */
 export interface Preview {
   cell: string;

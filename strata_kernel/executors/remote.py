@@ -51,6 +51,7 @@ class HttpExecutor:
     def __init__(self, name: str, place: Place, reported: Callable[[Report], None] = lambda report: None) -> None:
         self.name, self.place, self.reported = name, place, reported
         self.report: Report | None = None
+        self.capacity = 1
         self._greeted = False
         self._client: Any = None
 
@@ -153,6 +154,7 @@ class HttpExecutor:
         spoken = health.get("capabilities", {}).get("protocol_versions", [])
         if PROTOCOL not in spoken:
             raise WorkerError("version", f"worker {self.name} does not speak {PROTOCOL} but {', '.join(spoken)}")
+        self.capacity = max(1, int(health.get("concurrency") or 1))
         self.report = msgspec.convert(await self._asked("/v2/environment"), Report)
         self.reported(self.report)
         self._greeted = True
