@@ -7,6 +7,7 @@ import { kept } from './plugins/kept';
 import { notebooks } from './plugins/notebooks';
 import { outputs } from './plugins/outputs';
 import { places } from './plugins/places';
+import { queue } from './plugins/queue';
 import { reactive } from './plugins/reactive';
 import { runs } from './plugins/runs';
 import { status } from './plugins/status';
@@ -19,6 +20,7 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   badges,
   findings,
   outputs,
+  queue,
   runs,
   status,
   why,
