@@ -79,7 +79,7 @@ class HttpExecutor:
             )
         events: asyncio.Queue[dict[str, Any] | BaseException] = asyncio.Queue()
         reader = asyncio.ensure_future(self._read(dispatch, store, events))
-        interrupted = False
+        interrupted = ended = False
         try:
             while True:
                 try:
@@ -100,11 +100,15 @@ class HttpExecutor:
                     case "running":
                         show("state", {"state": "running"})
                     case "end":
+                        ended = True
                         return await self._arrived(msgspec.convert(event, End), store)
                     case "died":
+                        ended = True
                         raise self._died(event.get("status"))
         finally:
-            reader.cancel()
+            # One that is cancelled as it closes would keep its connection for ever, and there are only so many.
+            if not ended:
+                reader.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await reader
 
@@ -200,7 +204,7 @@ class HttpExecutor:
         """Yield what the worker tells; nothing was observed while it has not taken the cell."""
         import httpx
 
-        taken = False
+        taken = ended = False
         delays: list[float | None] = [*AGAIN, None]
         while True:
             try:
@@ -217,8 +221,9 @@ class HttpExecutor:
                         event = json.loads(line)
                         taken = taken or event["t"] == "accepted"
                         yield event
-                        if event["t"] in ("end", "died"):
-                            return
+                        ended = event["t"] in ("end", "died")
+                if ended:
+                    return
                 raise self._died(None)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 delay = delays.pop(0)
@@ -227,6 +232,8 @@ class HttpExecutor:
                 await asyncio.sleep(delay)
             except httpx.TransportError as error:
                 self._greeted = False
+                if ended:
+                    return
                 if taken:
                     raise self._died(type(error).__name__) from error
                 raise _Broken from error

@@ -3,6 +3,8 @@
 import socket
 import threading
 
+from strata_kernel.kernel.outputs import Recorder
+
 
 class Meeting:
     """Cells wait until `let` tells, from the names that have come so far, that one may go on."""
@@ -53,6 +55,15 @@ class Meeting:
             self.gone.append(name)
             self._lock.notify_all()
         line.close()
+
+
+def left(run):
+    """What of a cell is to be seen in the end: what a run ahead of its turn showed in vain was taken back."""
+    recorder = Recorder()
+    for kind, content in run.outputs:
+        recorder.add(kind, content)
+    shown = [o["content"] for o in recorder.outputs]
+    return "".join(c["text"] if "text" in c else c["data"]["text/plain"] + "\n" for c in shown if "ename" not in c)
 
 
 def _more(line):

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from strata_kernel.kernel.outputs import Recorder
+from tests.conftest import Frontend
 from tests.runner.test_runner import write
 from tests.worker.conftest import TOKEN, WorkerProcess, declare
-from tests.worker.meeting import Meeting
+from tests.worker.meeting import Meeting, left
 
 GPU, FAR = "# @worker gpu\n", "# @worker far\n"
 
@@ -25,10 +25,13 @@ def urls(tmp_path_factory):
         each.stop()
 
 
-@pytest.fixture
-def front(frontend, urls, tmp_path):
-    declare(tmp_path, **urls)
-    return frontend(MY_WORKER=TOKEN)
+@pytest.fixture(scope="module")
+def front(urls, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("notebook")
+    declare(folder, **urls)
+    made = Frontend(folder, folder / "store", MY_WORKER=TOKEN)
+    yield made
+    made.stop()
 
 
 @pytest.fixture
@@ -53,14 +56,6 @@ def sent(front, cells):
 
 def play(front, cells):
     return {cell: front.finish(message) for cell, message in sent(front, cells).items()}
-
-
-def seen(run):
-    """What is to be seen in the end."""
-    recorder = Recorder()
-    for kind, content in run.outputs:
-        recorder.add(kind, content)
-    return "".join(o["content"]["text"] for o in recorder.outputs)
 
 
 def together(count):
@@ -135,7 +130,7 @@ def test_what_changes_in_between_is_not_missed(front, meeting):
         "b": FAR + place.cell("b", "print('b sees', xs)"),
     }
     got = play(front, cells)
-    assert seen(got["b"]) == "b sees [1, 2]\n"
+    assert left(got["b"]) == "b sees [1, 2]\n"
     assert place.names.count("b") == 2
 
 
@@ -149,7 +144,7 @@ def test_a_file_that_a_cell_in_between_writes_is_not_missed(front, meeting, tmp_
         "a": GPU + place.cell("a", "done = open(where, 'w').write('new')"),
         "b": FAR + place.cell("b", "print(open(where).read())"),
     }
-    assert seen(play(front, cells)["b"]) == "new\n"
+    assert left(play(front, cells)["b"]) == "new\n"
 
 
 def test_a_failure_above_ends_what_flies(front, meeting):
@@ -189,14 +184,15 @@ def test_a_restart_ends_what_flies(front, meeting):
 
 
 def test_what_flies_is_told_and_shown_at_its_turn(front, meeting):
-    place = meeting(lambda name, names: name == "b" or len(names) > 2)
-    cells = {"a": GPU + place.cell("a"), "b": FAR + place.cell("b", "print('early')"), "c": FAR + place.cell("c")}
+    place = meeting(lambda name, names: name == "q" or len(names) > 2)
+    cells = {"p": GPU + place.cell("p"), "q": FAR + place.cell("q", "print('early')"), "r": FAR + place.cell("r")}
     asked = sent(front, cells)
-    assert front.hear(lambda d: d.get("id") == "b" and d.get("state") == "running")["worker"] == "far"
-    assert front.hear(lambda d: d.get("id") == "b" and d.get("state") == "queued")
+    # What lasts less than a moment is not told.
+    assert front.hear(lambda d: d.get("id") == "q" and d["state"] in ("dispatching", "running"))["worker"] == "far"
+    assert front.hear(lambda d: d.get("id") == "q" and d["state"] == "queued")
     got = {cell: front.finish(message) for cell, message in asked.items()}
-    assert (got["a"].outputs, got["b"].text()) == ([], "early\n")
-    assert sorted(place.names) == ["a", "b", "c"]
+    assert (got["p"].outputs, got["q"].text()) == ([], "early\n")
+    assert sorted(place.names) == ["p", "q", "r"]
 
 
 def test_who_announces_nothing_gets_one_after_another(front, meeting):
