@@ -355,8 +355,7 @@ class Pipeline:
         before = capture.before
         cell = before.reading.cell
         files = save_files(capture.seen, self.files, self.store, self.options.file_limit)
-        runs = [e.manifest for e in self.session.entries.values() if e.manifest is not None]
-        found = functools.partial(recorded, runs, self.store, before.reading.program)
+        found = functools.partial(self._recorded, before.reading.program)
         captured = finish(capture, files, found if twin is None else lambda key: twin, self._unique())
         manifest = msgspec.structs.replace(captured.manifest, created=time.time())
         if self.placement.tainted(before.state):
@@ -377,6 +376,11 @@ class Pipeline:
             self.publisher.submit(manifest, kept)
         self.arrive(after)
         return Completed(entry, manifest, manifest.reasons)
+
+    def _recorded(self, program: str, key: str) -> Manifest | None:
+        # A run of this session may still be on its way to the store.
+        recent = [e.manifest for e in self.session.entries.values() if e.manifest is not None]
+        return recorded(recent, self.store, program, key)
 
     def _put_in_place(self, manifest: Manifest, captured: Captured, standing: dict[str, str]) -> None:
         """Record the versions that now stand in the process, and the digests by which later changes are told."""
