@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import strata_kernel
-from benchmarks import browser, cold, columns, headless, kinds, latency, restoring, staleness, workers
+from benchmarks import browser, cold, columns, headless, kinds, latency, restoring, staleness, waves, workers
 from benchmarks.bench import Figure
 
 BENCHMARKS: dict[str, Callable[[bool], list[Figure]]] = {
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Figure]]] = {
     "sql": kinds.sql,
     "loops": kinds.loops,
     "workers": workers.workers,
+    "waves": waves.waves,
 }
 
 

@@ -8,6 +8,7 @@ import { notebooks } from './plugins/notebooks';
 import { outputs } from './plugins/outputs';
 import { places } from './plugins/places';
 import { queries } from './plugins/queries';
+import { queue } from './plugins/queue';
 import { reactive } from './plugins/reactive';
 import { runs } from './plugins/runs';
 import { status } from './plugins/status';
@@ -20,6 +21,7 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   badges,
   findings,
   outputs,
+  queue,
   runs,
   status,
   why,

@@ -1,7 +1,7 @@
 /**
  * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
  *
- * Schema: sha256 2e7a30482a769dd93d0a5d46946be445fb0837ac967b084687fab2d81eb1fb0d
+ * Schema: sha256 163ce98a958187db41e6aece6b5fde8dc8be23e74f38cb8ff32edc7819b1cb3d
  */
 
 /**
@@ -19,6 +19,7 @@ export type FromFrontend =
   | RequestSchema
   | Refresh
   | Forget
+  | Queued
   | SetOption
   | SettingsChanged;
 export type FromKernel =
@@ -137,6 +138,16 @@ export interface Refresh {
 export interface Forget {
   cells: string[];
   type: 'forget';
+}
+/**
+ * All cells that the frontend has asked to run or is about to, and that have not run yet; `force`: all anew.
+ *
+ * It takes the place of what was said before. Those that run on workers may begin ahead of their turns.
+ */
+export interface Queued {
+  cells: string[];
+  force?: boolean;
+  type: 'queued';
 }
 /**
  * Change options of this session, such as `cascade`.

@@ -7,6 +7,7 @@ import { Signal, type ISignal } from '@lumino/signaling';
 import { Connection } from './connection';
 import { DocumentFeed } from './document';
 import { NotebookModel } from './model';
+import { Queue } from './queue';
 import { Rest } from './rest';
 import { PACKAGE } from './tokens';
 
@@ -17,6 +18,7 @@ export interface IBench {
   readonly panel: NotebookPanel;
   readonly model: NotebookModel;
   readonly feed: DocumentFeed;
+  readonly queue: Queue;
 }
 
 /** Save a notebook that was changed: the server knows what lies on the disk. */
@@ -82,8 +84,11 @@ export class Registry {
       const model = new NotebookModel(connection);
       const feed = new DocumentFeed(context.model, connection);
       model.activeChanged.connect(() => this._currentChanged.emit());
-      this._parts.set(context, (parts = { model, feed }));
-      context.disposed.connect(() => [feed, model, connection].forEach(part => part.dispose()));
+      const queue = new Queue(connection, () => model.workers.length > 0);
+      this._parts.set(context, (parts = { model, feed, queue }));
+      context.disposed.connect(() =>
+        [queue, feed, model, connection].forEach(part => part.dispose())
+      );
     }
     return { panel, ...parts };
   }

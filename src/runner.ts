@@ -33,7 +33,7 @@ export async function run(
   ids: readonly string[],
   options: IRunOptions = {}
 ): Promise<IRan> {
-  const { panel, model, feed } = bench;
+  const { panel, model, feed, queue } = bench;
   const wanted = new Set(ids);
   let pending = panel.content.widgets.filter(cell => wanted.has(cell.model.id));
   const cells = pending.map(cell => cell.model.id);
@@ -66,17 +66,19 @@ export async function run(
   } finally {
     NotebookActions.executed.disconnect(onExecuted);
     model.release(cells);
+    queue.done(cells);
   }
   return { cells, failed: [...failed], interrupted };
 }
 
 async function runTogether(
-  { panel }: IBench,
+  { panel, queue }: IBench,
   cells: Cell[],
   { dialogs, translator }: IRunOptions
 ): Promise<boolean> {
   const { content, sessionContext } = panel;
   const { mode } = content;
+  queue.expect(cells.map(cell => cell.model.id));
   const done = NotebookActions.runCells(content, cells, sessionContext, dialogs, translator);
   // Running takes the notebook into command mode; whoever types goes on typing.
   content.mode = mode;

@@ -312,6 +312,8 @@ class Executor(Protocol):
     """Another place where cells run: a worker, or many of them."""
 
     name: str
+    #: How many cells are worth sending at a time, as far as that is known: at least one.
+    capacity: int
 
     async def differences(self, facts: Iterable[Fact]) -> tuple[Reason, ...]:
         """Return in what the place differs from these facts about this one; raise WorkerError."""

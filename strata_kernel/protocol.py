@@ -126,6 +126,16 @@ class Forget(_Wire, frozen=True, kw_only=True, tag="forget", omit_defaults=False
     cells: list[str]
 
 
+class Queued(_Wire, frozen=True, kw_only=True, tag="queued", omit_defaults=False):
+    """All cells that the frontend has asked to run or is about to, and that have not run yet; `force`: all anew.
+
+    It takes the place of what was said before. Those that run on workers may begin ahead of their turns.
+    """
+
+    cells: list[str]
+    force: bool = False
+
+
 class SetOption(_Wire, frozen=True, kw_only=True, tag="set-option"):
     """Change options of this session, such as `cascade`."""
 
@@ -318,6 +328,7 @@ FromFrontend = (
     | RequestSchema
     | Refresh
     | Forget
+    | Queued
     | SetOption
     | SettingsChanged
 )

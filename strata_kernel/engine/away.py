@@ -24,19 +24,18 @@ async def send(pipeline: Pipeline, reading: Reading, state: State, audience: str
     try:
         journey = Journey(session, resolver, pipeline.publisher, reading, state)
         tell = partial(pipeline.listen, cell.id)
-        assert pipeline.executor is not None
-        away = await pipeline.host.relay(
-            cell, audience, partial(journey.travel, pipeline.executor, pipeline.origin, tell)
-        )
+        away = await pipeline.host.relay(cell, audience, partial(pipeline.wave.travel, journey, tell))
         if audience == "cell":
             pipeline.show(cell.id, away.outputs)
         if away.manifest is None:
+            pipeline.wave.past(None)
             error = away.error or ("WorkerError", "nothing came back", [])
             reasons = (Reason("error", ": ".join(error[:2])),)
             entry = Entry(reading, state, None, state, reasons, error[:2], journey.closure)
             session.enter(entry)
             return Failed(entry, error, (), away.seconds)
         manifest = journey.adopt(away.manifest, reading.terms.worker)
+        pipeline.wave.past(manifest)
         if not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
             pipeline.publisher.submit(manifest, {})
         after = advance(state, manifest, cell.id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -37,11 +36,19 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Journey:
-    """One run of one cell on a worker."""
+    """One run of one cell on a worker; one that is `ahead` of its turn takes values as they stand, and brings none."""
 
     def __init__(
-        self, session: Session, resolver: Resolver, publisher: Publisher, reading: Reading, state: State
+        self,
+        session: Session,
+        resolver: Resolver,
+        publisher: Publisher,
+        reading: Reading,
+        state: State,
+        *,
+        ahead: bool = False,
     ) -> None:
+        self.before, self.ahead = state, ahead
         self.session, self.resolver, self.publisher, self.reading = session, resolver, publisher, reading
         self.state = session.with_order(reading, state)
         self.closure = closure(reading.analysis, self.state)
@@ -51,33 +58,21 @@ class Journey:
         #: In what its libraries differ where it runs.
         self.differences: tuple[Reason, ...] = ()
 
-    async def travel(
-        self,
-        find: Callable[[Reading], Executor],
-        origin: Origin,
-        tell: Callable[[str, tuple[Reason, ...]], None],
-        show: Show,
-    ) -> Away:
-        """Run the cell in its place, telling its states; what the place cannot do is an error of the cell."""
+    async def ready(self, find: Callable[[Reading], Executor], origin: Origin) -> tuple[Executor, Dispatch]:
+        """Return the place and what travels there; raise WorkerError for what cannot."""
+        executor = find(self.reading)
+        if not self.reading.portable:
+            raise self._refusal(f"{self.reading.kind} cells run in the kernel only", "Run it here (`# @worker local`).")
+        return executor, await self.pack(origin)
 
-        def shown(kind: str, content: dict[str, Any]) -> None:
-            if kind == "state":
-                tell(content["state"], ())
-            else:
-                show(kind, content)
-
+    async def fly(self, executor: Executor, dispatch: Dispatch, show: Show) -> Away:
+        """Run it there, telling its states as messages of the kind `state`; what the place cannot do is its error."""
         try:
-            executor = find(self.reading)
-            if not self.reading.portable:
-                raise self._refusal(
-                    f"{self.reading.kind} cells run in the kernel only", "Run it here (`# @worker local`)."
-                )
-            dispatch = await self.pack(origin)
-            tell("dispatching", ())
+            show("state", {"state": "dispatching", "reasons": ()})
             self.differences = await executor.differences(self.facts())
             if self.differences:
-                tell("dispatching", self.differences)
-            return await executor.execute(dispatch, shown, self.session.store)
+                show("state", {"state": "dispatching", "reasons": self.differences})
+            return await executor.execute(dispatch, show, self.session.store)
         except WorkerError as error:
             return Away(error=("WorkerError", str(error), []))
 
@@ -137,8 +132,10 @@ class Journey:
         if here := sorted(_HERE & wanted.keys()):
             raise self._refusal(f"the notebook changed its {here[0].partition(':')[2]}, which a worker does not have")
         bare = {n for n, s in wanted.items() if not hidden(n) and not self._is_kept(s.unit)}
-        if bare:
+        if bare and not self.ahead:
             await self.resolver.bring(bare, state)
+        elif not all(self.resolver.placement.has(n, state[n].version) for n in bare):
+            raise self._refusal("what it needs is not made yet")
         found = {}
         for name, slot in wanted.items():
             if name.startswith("effect:"):

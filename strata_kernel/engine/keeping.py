@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,7 +11,8 @@ import msgspec
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest
 from strata_kernel.engine.capture import Captured
-from strata_kernel.ports import Blobs, Group
+from strata_kernel.errors import StoreError
+from strata_kernel.ports import Blobs, Group, Store
 
 
 class Options(msgspec.Struct):
@@ -57,6 +60,14 @@ def without_lost(manifest: Manifest, blobs: Blobs) -> Manifest:
         for u in manifest.units
     ]
     return msgspec.structs.replace(manifest, units=tuple(units))
+
+
+def recorded(runs: Iterable[Manifest], store: Store, program: str, key: str) -> Manifest | None:
+    """Return the recorded run of a program with this key; `runs` are known that may be on their way to the store."""
+    with contextlib.suppress(StoreError):
+        twin = next((m for m in (*runs, *store.entries(program)) if m.key == key), None)
+        return twin and without_lost(twin, store)
+    return None
 
 
 def _display(output: dict[str, Any]) -> bool:

@@ -59,7 +59,7 @@ def find(
         return Miss((Reason("bypass", "`@cache off`"),))
     nearest: tuple[Reason, ...] | None = None
     for manifest in entries:
-        reasons, stage = _differences(manifest, closure, state)
+        reasons, stage = differences(manifest, closure, state)
         reasons += refusals(manifest, policy, now)
         if not reasons and policy.name != "forever":
             reasons = broken_facts(manifest, state, world)
@@ -98,7 +98,8 @@ def refusals(manifest: Manifest, policy: Policy, now: float) -> list[Reason]:
     return [r for r in manifest.reasons if r.code in NEVER_SERVED]
 
 
-def _differences(manifest: Manifest, closure: Closure, state: State) -> tuple[list[Reason], str]:
+def differences(manifest: Manifest, closure: Closure, state: State) -> tuple[list[Reason], str]:
+    """Return how what a run depended on differs from the state, and whether versions or contents are equal."""
     stage = "direct"
     reasons: list[Reason] = []
     static = {n for n in manifest.reads if not n.startswith(OBSERVED)}

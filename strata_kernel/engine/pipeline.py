@@ -21,13 +21,14 @@ from strata_kernel.engine.before import Before, candidates, facts, note, save_fi
 from strata_kernel.engine.capture import Capture, Captured, finish
 from strata_kernel.engine.changes import Made, keep_modules, left_in_process, note_effect
 from strata_kernel.engine.journey import Origin
-from strata_kernel.engine.keeping import Options, without_lost, worth_keeping
+from strata_kernel.engine.keeping import Options, recorded, worth_keeping
 from strata_kernel.engine.lookup import NOT_PUBLISHED
 from strata_kernel.engine.outputs import outputs_of
 from strata_kernel.engine.publish import Publisher
 from strata_kernel.engine.resolve import Drifted, Resolver
 from strata_kernel.engine.restore import Placement, changed_in_place
 from strata_kernel.engine.session import Entry, Session, related
+from strata_kernel.engine.wave import Wave
 from strata_kernel.errors import CellFailed, Declined, StoreError
 from strata_kernel.ports import Executor, Files, Host, Observed, Ran, Store, Values
 
@@ -99,6 +100,7 @@ class Pipeline:
         self.is_away: Callable[[Reading], bool] = lambda reading: False
         self.executor: Callable[[Reading], Executor] | None = None
         self.origin = Origin()
+        self.wave = Wave(self)
         self.listen: Listener = lambda cell_id, state, reasons: None
         #: Follows a cell of several parts: its id, the part it is at from 1, and how many there can be.
         self.progress: Callable[[str, int, int], None] = lambda cell_id, done, total: None
@@ -212,6 +214,7 @@ class Pipeline:
                 if not asked:
                     asked = True
                     await self._ask(index)
+                    self.wave.until = index
                 entry = await self._run_stale(place, state, target)
             state = entry.below if entry.manifest is not None else entry.before
         return state
@@ -327,6 +330,7 @@ class Pipeline:
     def _failed(self, before: Before, ran: Ran, seen: Observed) -> Failed:
         """Publish nothing; whatever the run could reach stands at a version that nothing prescribes."""
         assert ran.error is not None
+        self.wave.past(None)
         changed = altered(before.definitions, self.values)
         doubtful = self.placement.settle_names(before.state, seen.hidden, before.definitions, changed)
         gone = before.present - set(self.host.names())
@@ -351,8 +355,8 @@ class Pipeline:
         before = capture.before
         cell = before.reading.cell
         files = save_files(capture.seen, self.files, self.store, self.options.file_limit)
-        recorded = functools.partial(self._recorded, before.reading.program)
-        captured = finish(capture, files, recorded if twin is None else lambda key: twin, self._unique())
+        found = functools.partial(self._recorded, before.reading.program)
+        captured = finish(capture, files, found if twin is None else lambda key: twin, self._unique())
         manifest = msgspec.structs.replace(captured.manifest, created=time.time())
         if self.placement.tainted(before.state):
             text = "a change made to the process by a cell that is gone or failed cannot be undone: restart the kernel"
@@ -366,6 +370,7 @@ class Pipeline:
             self.session.enter(entry)
         if files:
             self.session.settle(f.path for f in files)
+        self.wave.past(manifest)
         new = audience != "nobody" or twin is None or twin.nonce != manifest.nonce
         if new and not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
             self.publisher.submit(manifest, kept)
@@ -373,14 +378,9 @@ class Pipeline:
         return Completed(entry, manifest, manifest.reasons)
 
     def _recorded(self, program: str, key: str) -> Manifest | None:
-        """Return the recorded run of a program with this key."""
-        with contextlib.suppress(StoreError):
-            # A run of this session may still be on its way to the store.
-            recent = [e.manifest for e in self.session.entries.values() if e.manifest is not None]
-            entries = self.store.entries(program)
-            twin = next((m for m in (*recent, *entries) if m.key == key), None)
-            return twin and without_lost(twin, self.store)
-        return None
+        # A run of this session may still be on its way to the store.
+        recent = [e.manifest for e in self.session.entries.values() if e.manifest is not None]
+        return recorded(recent, self.store, program, key)
 
     def _put_in_place(self, manifest: Manifest, captured: Captured, standing: dict[str, str]) -> None:
         """Record the versions that now stand in the process, and the digests by which later changes are told."""

@@ -32,6 +32,8 @@ _TASKS = "strata_kernel.worker.tasks"
 CONNECT, APPEAR, PATIENCE, LATE = 10.0, 15.0, 10.0, 2.0
 #: Times that a cell is sent again when what it needs was lost with a worker.
 AGAIN = 3
+#: Cells sent for each thread of the workers: while one runs, the next is there already.
+QUEUED = 2
 #: Bytes of inputs that stay on the cluster for cells to come.
 HELD = 4 << 30
 _LOCAL = """
@@ -108,6 +110,9 @@ class DaskExecutor:
 
     def __init__(self, name: str, cluster: Cluster, reported: Callable[[Report], None] = lambda report: None) -> None:
         self.name, self.cluster, self.reported = name, cluster, reported
+        self.capacity = 1
+        #: Several cells may be the first.
+        self._connecting, self._scattering = asyncio.Lock(), asyncio.Lock()
         self._client: Any = None
         self._process: asyncio.subprocess.Process | None = None
         self._topic = "strata-" + secrets.token_hex(8)
@@ -177,8 +182,12 @@ class DaskExecutor:
     # The cluster
 
     async def _connected(self) -> Any:
-        if self._client is not None and self._client.status == "running":
-            return self._client
+        async with self._connecting:
+            if self._client is None or self._client.status != "running":
+                await self._connect()
+        return self._client
+
+    async def _connect(self) -> None:
         try:
             from distributed import Client
         except ImportError:
@@ -186,24 +195,23 @@ class DaskExecutor:
             raise WorkerError("unknown", text) from None
         address = await self._started() if self.cluster.scheduler == "local" else self.cluster.scheduler
         self._held.clear()
+        client = None
         try:
-            self._client = await Client(address, asynchronous=True, set_as_default=False, timeout=CONNECT)
-            await self._client.wait_for_workers(1, timeout=APPEAR)
-        except (OSError, ValueError) as error:
-            await self._forget()
+            client = await Client(address, asynchronous=True, set_as_default=False, timeout=CONNECT)
+            await client.wait_for_workers(1, timeout=APPEAR)
+        except BaseException as error:
+            if client is not None:
+                await client.close()
+            if not isinstance(error, OSError | ValueError):
+                raise
             raise WorkerError(
                 "unreachable",
                 f"the Dask cluster {self.name} cannot be reached at {address}, or has no workers: {error}\n"
                 "Start `dask scheduler` and `dask worker`, correct `scheduler` in strata.toml, or run the cell here "
                 "(`# @worker local`).",
             ) from error
-        self._client.subscribe_topic(self._topic, self._take)
-        return self._client
-
-    async def _forget(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        client.subscribe_topic(self._topic, self._take)
+        self._client = client
 
     async def _started(self) -> str:
         """Start a cluster in a process of its own, which ends with this one."""
@@ -219,6 +227,7 @@ class DaskExecutor:
         client = await self._connected()
         workers = (await client.scheduler.identity(n_workers=-1))["workers"]
         self._check_resources(workers.values())
+        self.capacity = QUEUED * max(1, sum(worker["nthreads"] for worker in workers.values()))
         here = frozenset((address, worker["id"]) for address, worker in workers.items())
         if here != self._asked:
             try:
@@ -255,7 +264,8 @@ class DaskExecutor:
     async def _attempt(self, dispatch: Dispatch, key: str, events: _Events, store: Store) -> Away:
         client = await self._connected()
         blobs = dispatch.blobs()
-        inputs = await self._scattered(client, blobs, store, partial(events.show, "progress"))
+        async with self._scattering:
+            inputs = await self._scattered(client, blobs, store, partial(events.show, "progress"))
         task = client.submit(
             call, "run", msgspec.json.encode(dispatch), self._topic, [b.hash for b in blobs], *inputs,
             key=key, pure=False, resources=dict(self.cluster.resources) or None,

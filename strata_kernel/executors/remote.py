@@ -53,6 +53,7 @@ class HttpExecutor:
     def __init__(self, name: str, place: Place, reported: Callable[[Report], None] = lambda report: None) -> None:
         self.name, self.place, self.reported = name, place, reported
         self.report: Report | None = None
+        self.capacity = 1
         self._greeted = False
         self._client: Any = None
 
@@ -80,7 +81,7 @@ class HttpExecutor:
             )
         events: asyncio.Queue[dict[str, Any] | BaseException] = asyncio.Queue()
         reader = asyncio.ensure_future(self._read(dispatch, store, events))
-        interrupted = taken = False
+        interrupted = taken = ended = False
         try:
             while True:
                 try:
@@ -105,11 +106,15 @@ class HttpExecutor:
                     case "progress":
                         show("progress", event["moved"])
                     case "end":
+                        ended = True
                         return await self._arrived(msgspec.convert(event, End), store, partial(show, "progress"))
                     case "died":
+                        ended = True
                         raise self._died(event.get("status"))
         finally:
-            reader.cancel()
+            # One that is cancelled as it closes would keep its connection for ever, and there are only so many.
+            if not ended:
+                reader.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await reader
 
@@ -159,6 +164,7 @@ class HttpExecutor:
         spoken = health.get("capabilities", {}).get("protocol_versions", [])
         if PROTOCOL not in spoken:
             raise WorkerError("version", f"worker {self.name} does not speak {PROTOCOL} but {', '.join(spoken)}")
+        self.capacity = max(1, int(health.get("concurrency") or 1))
         self.report = msgspec.convert(await self._asked("/v2/environment"), Report)
         self.reported(self.report)
         self._greeted = True
@@ -207,7 +213,7 @@ class HttpExecutor:
         """Yield what the worker tells; nothing was observed while it has not taken the cell."""
         import httpx
 
-        taken = False
+        taken = ended = False
         delays: list[float | None] = [*AGAIN, None]
         while True:
             try:
@@ -224,8 +230,9 @@ class HttpExecutor:
                         event = json.loads(line)
                         taken = taken or event["t"] == "accepted"
                         yield event
-                        if event["t"] in ("end", "died"):
-                            return
+                        ended = event["t"] in ("end", "died")
+                if ended:
+                    return
                 raise self._died(None)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 delay = delays.pop(0)
@@ -234,6 +241,8 @@ class HttpExecutor:
                 await asyncio.sleep(delay)
             except httpx.TransportError as error:
                 self._greeted = False
+                if ended:
+                    return
                 if taken:
                     raise self._died(type(error).__name__) from error
                 raise _Broken from error

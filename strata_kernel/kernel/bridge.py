@@ -28,6 +28,7 @@ from strata_kernel.kernel.interrupt import NAMES
 from strata_kernel.kernel.mounting import Mounting
 from strata_kernel.kernel.observe.watch import Watch
 from strata_kernel.kernel.order import Order, own_settings, session_file
+from strata_kernel.kernel.queue import Queue
 from strata_kernel.kernel.redeclare import Redeclaring
 from strata_kernel.kernel.view import View
 from strata_kernel.wiring import Parts, build
@@ -80,6 +81,10 @@ class Bridge:
         self.warnings: list[str] = []
         #: The cell that the client is waiting for.
         self.target = ""
+        self.queue = Queue(self._queued)
+        self.pipeline.wave.waiting = self.queue.waiting
+        self.pipeline.wave.anew = lambda cell_id: cell_id in self.refresh or self.queue.forces(cell_id)
+        self.pipeline.wave.tell = self._flies
         self._forgotten: set[str] = set()
         self._ran: dict[str, tuple[Reason, ...]] = {}
         self._closing = threading.Lock()
@@ -109,10 +114,13 @@ class Bridge:
             raise LeftOut(self.left_out[cell.id])
         index = next(i for i, c in enumerate(self.session.cells) if c.id == cell.id)
         self.target = cell.id
+        self.queue.take(cell.id)
         self._ran.clear()
         force = self.host.anew = force or cell.id in self.refresh
+        failed = True
         try:
             outcome = await self.pipeline.run(index, force=force)
+            failed = isinstance(outcome, Failed) and not outcome.entry.reading.aside
         except BaseException:
             self._forget_interrupted()
             self.frontends.changed()
@@ -120,6 +128,9 @@ class Bridge:
         finally:
             self.target = ""
             self._note_others(cell.id)
+            if failed:
+                self.queue.drop()
+            self.pipeline.wave.settle(cell.id, failed=failed)
         if not isinstance(outcome, Restored):
             self.refresh.discard(cell.id)
         self.last[cell.id] = outcome
@@ -200,6 +211,16 @@ class Bridge:
         """Tell how far what the cell that runs has on its way has come; may be called in any thread."""
         if self.host.running:
             self.frontends.progress(self.host.running[-1], **moved)
+
+    def _queued(self) -> None:
+        """Look whether what a frontend goes on to run can begin; in whatever thread it was said."""
+        self.kernel.io_loop.asyncio_loop.call_soon_threadsafe(self.pipeline.wave.look)
+
+    def _flies(self, cell_id: str, state: str) -> None:
+        if state:
+            self.frontends.status(cell_id, state, ())
+        else:
+            self.frontends.changed()
 
     def _published(self, manifest: Manifest) -> None:
         self._lease.beat()

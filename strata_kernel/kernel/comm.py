@@ -34,6 +34,7 @@ class Frontends(Follower):
     def _closed(self, name: str) -> None:
         self.comms.pop(name, None)
         self.batches.discard(name)
+        self.bridge.queue.put(name, ())
 
     def _received(self, comm: Any, data: dict[str, Any]) -> None:
         with active.exempt():
@@ -80,6 +81,8 @@ class Frontends(Follower):
             case protocol.Forget() as message:
                 self.bridge.forget(message.cells)
                 self.revised()
+            case protocol.Queued() as message:
+                self.bridge.queue.put(comm.comm_id, message.cells, force=message.force)
             case protocol.SetOption() as message:
                 self._set(message.options)
 

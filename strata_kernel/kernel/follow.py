@@ -198,7 +198,7 @@ class Follower:
         unsettled = {status.id for status in list(self._saving.values())}
         items = self._findings()
         entries = [e for e in entries if not isinstance(e.reading.cell, Gather)]
-        moving = {*current, *unsettled, self.bridge.target}
+        moving = {*current, *unsettled, self.bridge.target, *self.bridge.pipeline.wave.flying}
         settled = [e for e in entries if e.reading.cell.id not in moving]
         self._tell([_status(e, *self.bridge.view.standing(e)) for e in settled])
         # Those that do not stand are shown, too.

@@ -49,6 +49,8 @@ class Redeclaring:
                 await self._gone.pop().close()
 
     def _look(self) -> None:
+        if self._bridge.pipeline.wave.flying:
+            return  # they began by what was declared then
         with active.exempt():
             seen = self._seen()
             if seen is not None and seen == self._stamp:

@@ -19,7 +19,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.report import CellRecord, ErrorRecord, LargeArtifact
 from strata_kernel.errors import InvocationError
-from strata_kernel.protocol import TARGET, Document, Hello, Progress, encode
+from strata_kernel.protocol import TARGET, Document, Hello, Progress, Queued, encode
 from strata_kernel.runner.notebook import code_ids
 from strata_kernel.runner.writing import load, write
 
@@ -162,8 +162,12 @@ class Client(NotebookClient):  # type: ignore[misc]
             stopped = self._job.interrupted
             error = ErrorRecord("KeyboardInterrupt", "") if stopped else ErrorRecord("DeadKernelError", str(failure))
         cell.execution_count = self._answer.get("content", {}).get("execution_count", cell.get("execution_count"))
+        decision = self._answer.get("metadata", {}).get("strata") or {}
         elapsed = (asyncio.get_running_loop().time() - start) * 1000
-        own = (self._answer.get("metadata", {}).get("strata") or {}).get("error")
+        if decision.get("status") != "hit":
+            # On a worker it may have begun before its turn.
+            elapsed = max(elapsed, decision.get("seconds", 0.0) * 1000)
+        own = decision.get("error")
         self._job.record(self._record(error or (ErrorRecord(**own) if own else None), elapsed))
         return error is not None
 
@@ -242,6 +246,7 @@ class Client(NotebookClient):  # type: ignore[misc]
         for kind, body in (
             ("comm_open", {"target_name": TARGET, "data": encode(Hello(protocol=1, path=path))}),
             ("comm_msg", {"data": encode(Document(revision=1, cells=cells, variants=self._job.parts.active()))}),
+            ("comm_msg", {"data": encode(Queued(cells=sorted(self._wanted), force=self._force))}),
         ):
             message = self.kc.session.msg(kind, {"comm_id": comm, **body})
             self.kc.shell_channel.send(message)

@@ -14,7 +14,7 @@ import time
 from tornado.httpserver import HTTPServer
 
 from strata_kernel.errors import InvocationError
-from strata_kernel.worker.runs import Options, Worker, log
+from strata_kernel.worker.runs import Options, Worker, environment, log
 from strata_kernel.worker.server import serve
 
 
@@ -66,7 +66,8 @@ async def _run(options: Options, places: list[tuple[str, int]], patience: float)
     server = serve(worker)
     for address, port in places:
         _listen(server, address, port)
-    await worker.guests.start()
+    # The first caller asks for both.
+    await asyncio.gather(worker.guests.start(), asyncio.to_thread(environment))
     ports = sorted({s.getsockname()[1] for s in server._sockets.values()})
     print(f"strata worker: http://{places[0][0]}:{ports[0]}", flush=True)
     log.info("listening", extra={"fields": {"addresses": [p[0] for p in places], "ports": ports}})

@@ -56,6 +56,8 @@ class Worker:
         self.keeping = Keeping(self.store, options.store_bytes)
         self.room = asyncio.Semaphore(options.concurrency)
         self.running: dict[str, Guest | None] = {}
+        #: Those that were interrupted before there was room for them.
+        self.unwanted: set[str] = set()
         self.known: dict[str, None] = {}
         self.draining = False
         self.started = time.monotonic()
@@ -97,6 +99,10 @@ class Worker:
                     self.room.release()
                 raise
             try:
+                if dispatch.id in self.unwanted:
+                    status = "ended"
+                    yield _line({"t": "end", "error": ["KeyboardInterrupt", "", []]})
+                    return
                 guest = self.running[dispatch.id] = await self.guests.take()
                 await asyncio.to_thread(self.keeping.used, dispatch.blobs())
                 await guest.give(msgspec.json.encode(dispatch))
@@ -110,6 +116,7 @@ class Worker:
                 self.room.release()
         finally:
             del self.running[dispatch.id]
+            self.unwanted.discard(dispatch.id)
             if guest is not None:
                 self.guests.done(guest)
             if not self.running:
@@ -162,8 +169,15 @@ def _line(event: dict[str, Any]) -> bytes:
     return json.dumps(event, separators=(",", ":")).encode() + b"\n"
 
 
+_known: tuple[list[tuple[str, int]], dict[str, Any]] = ([], {})
+
+
 def environment() -> dict[str, Any]:
-    """Return Python's minor version and what is installed."""
-    found = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {"python": version, "distributions": dict(sorted(found.items()))}
+    """Return Python's minor version and what is installed; read anew once a folder on the path has changed."""
+    global _known
+    here = [(path, os.stat(path).st_mtime_ns) for path in sys.path if os.path.isdir(path)]
+    if not _known[1] or here != _known[0]:
+        found = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        _known = here, {"python": version, "distributions": dict(sorted(found.items()))}
+    return _known[1]

@@ -218,6 +218,8 @@ class RunHandler(WorkerHandler):
         guest = self.worker.running[run]
         if guest is not None:
             guest.interrupt()
+        else:
+            self.worker.unwanted.add(run)
         self.set_status(202)
 
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.worker.meeting import Meeting
 from tests.worker.test_worker import CELLS, TEXTS, play, seen
 
 CLUSTER = """
@@ -105,6 +106,19 @@ def test_a_lost_worker_is_survived(far, tmp_path):
     got = play(front, cells)["b"]
     assert got.error is None, got.content
     assert ("was lost; the cell runs again" in got.text("stderr"), "second [1, 2]" in got.text()) == (True, True)
+
+
+def test_cells_run_at_the_same_time(far):
+    front, place = far(), Meeting(lambda name, names: len(names) >= 2)
+    cells = {"x": "x = 1", **{name: GPU + place.cell(name, f"{name} = {name!r} * x") for name in "ab"}}
+    cells["end"] = "print(a, b)"
+    front.document(**cells)
+    front.tell(type="queued", cells=list(cells), force=False)
+    got = [front.run(source, cell) for cell, source in cells.items()]
+    assert [r.content.get("evalue") for r in got if r.error] == []
+    assert got[-1].text() == "a b\n"
+    assert sorted(place.names) == ["a", "b"]
+    place.close()
 
 
 def test_what_is_wrong_with_a_cluster_is_told(far, cluster):

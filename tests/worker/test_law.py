@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import Frontend
 from tests.worker.conftest import GPU, TOKEN, WorkerProcess, declare
+from tests.worker.meeting import left
 
 EXAMPLES = int(os.environ.get("STRATA_LAWS_AWAY", "6"))
 
@@ -46,6 +47,8 @@ CELL = st.lists(
     st.builds(lambda line, n: line.format(n=n), st.sampled_from(LINES), st.integers(0, 3)), min_size=1, max_size=3
 )
 PROGRAMS = st.lists(st.tuples(CELL.map("\n".join), st.booleans()), min_size=2, max_size=6)
+#: Most cells are away, and most read what a few above them made.
+WAVES = st.lists(st.tuples(CELL.map("\n".join), st.sampled_from([True, True, True, False])), min_size=4, max_size=8)
 SHOW = "print([(k, globals()[k]) for k in 'abcderm' if k in globals()], list(globals().get('arr', [])))"
 
 
@@ -53,7 +56,7 @@ SHOW = "print([(k, globals()[k]) for k in 'abcderm' if k in globals()], list(glo
 def pair(tmp_path_factory):
     """A kernel that has the worker and one that runs it all itself, each with a store of its own."""
     folder = tmp_path_factory.mktemp("law")
-    worker = WorkerProcess(folder / "worker")
+    worker = WorkerProcess(folder / "worker", "--concurrency", "3")
     kernels = []
     for name in ("away", "here"):
         (folder / name).mkdir()
@@ -65,12 +68,15 @@ def pair(tmp_path_factory):
     worker.stop()
 
 
-def played(front, cells):
+def played(front, cells, *, announced=False):
     told = []
+    (front.folder / "f.txt").unlink(missing_ok=True)
     front.document(**cells)
+    if announced:
+        front.tell(type="queued", cells=list(cells), force=False)
     for cell, source in cells.items():
         got = front.run(source, cell)
-        told.append((got.error, got.text()))
+        told.append((got.error, left(got)))
     return told
 
 
@@ -83,3 +89,14 @@ def test_here_and_there(pair, program):
     expected = played(here, sources)
     assert played(away, marked) == expected
     assert played(away, marked) == expected  # now from the store
+
+
+@settings(max_examples=max(EXAMPLES // 2, 1), suppress_health_check=list(HealthCheck), deadline=None)
+@given(WAVES)
+def test_at_the_same_time_and_one_after_another(pair, program):
+    away, here = pair
+    sources = {f"c{i}": source for i, (source, _) in enumerate(program)} | {"end": SHOW}
+    marked = {f"c{i}": (GPU if far else "") + source for i, (source, far) in enumerate(program)} | {"end": SHOW}
+    expected = played(here, sources)
+    assert played(away, marked, announced=True) == expected
+    assert played(away, marked, announced=True) == expected  # now from the store

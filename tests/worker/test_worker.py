@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from tests.worker.conftest import GPU, TOKEN, declare, until
@@ -218,6 +219,10 @@ def test_only_what_it_lacks_travels(near):
     assert puts >= 1
     assert front.run(cells["c"], "c").text() == "True\n"
     assert front.worker.logged().count('"method": "PUT"') == puts
+    # One connection after the other can be kept: there are only so many.
+    port = int(front.worker.url.rpartition(":")[2])
+    used = psutil.Process(front.manager.provisioner.process.pid).net_connections()
+    assert sum(bool(each.raddr) and each.raddr.port == port for each in used) <= 1
 
 
 def test_it_drains(worker, frontend, tmp_path):
