@@ -6,6 +6,7 @@ import type {
   CellOutputs,
   CellStatus,
   Diagnostic,
+  Explanation,
   FromKernel,
   Inspection,
   Node,
@@ -53,7 +54,7 @@ export interface ITally {
   savedMs: number;
 }
 
-type Answer = Plan | Inspection | Preview;
+type Answer = Plan | Inspection | Preview | Explanation;
 
 /** One notebook, as long as it is open, whatever kernels come and go. */
 export class NotebookModel implements IDisposable {
@@ -175,17 +176,29 @@ export class NotebookModel implements IDisposable {
 
   /** Ask what running these cells would do; all of them when there are none. */
   async plan(targets: string[], mode: 'stale' | 'force' = 'stale'): Promise<Plan> {
-    return (await this._ask(id => ({ type: 'request-plan', id, targets, mode }))) as Plan;
+    return (await this.ask(id => ({ type: 'request-plan', id, targets, mode }))) as Plan;
   }
 
   /** Ask about a cell. */
   async inspect(cell: string): Promise<Inspection> {
-    return (await this._ask(id => ({ type: 'request-inspect', id, cell }))) as Inspection;
+    return (await this.ask(id => ({ type: 'request-inspect', id, cell }))) as Inspection;
   }
 
   /** Ask to see a value that a cell left, or that a pass of it left; of a table, these rows. */
   async preview(wanted: Omit<RequestPreview, 'type' | 'id'>): Promise<Preview> {
-    return (await this._ask(id => ({ type: 'request-preview', id, ...wanted }))) as Preview;
+    return (await this.ask(id => ({ type: 'request-preview', id, ...wanted }))) as Preview;
+  }
+
+  /** Ask the kernel what has no method of its own here. */
+  ask(request: (id: string) => Parameters<IChannel['send']>[0]): Promise<Answer> {
+    if (!this.isActive) {
+      return Promise.reject(new Error('No Strata kernel answers.'));
+    }
+    const id = UUID.uuid4();
+    return new Promise((resolve, reject) => {
+      this._asked.set(id, { resolve, reject });
+      this._channel.send(request(id));
+    });
   }
 
   /** Let these cells run anew the next time they run; resolves once the kernel knows. */
@@ -214,17 +227,6 @@ export class NotebookModel implements IDisposable {
     }
   }
 
-  private _ask(request: (id: string) => Parameters<IChannel['send']>[0]): Promise<Answer> {
-    if (!this.isActive) {
-      return Promise.reject(new Error('No Strata kernel answers.'));
-    }
-    const id = UUID.uuid4();
-    return new Promise((resolve, reject) => {
-      this._asked.set(id, { resolve, reject });
-      this._channel.send(request(id));
-    });
-  }
-
   private _onMessage(_: IChannel, message: FromKernel): void {
     switch (message.type) {
       case 'welcome':
@@ -250,13 +252,9 @@ export class NotebookModel implements IDisposable {
         this._diagnostics.set(message.id, message.items);
         this._cellChanged.emit(message.id);
         break;
-      case 'plan':
-      case 'inspection':
-      case 'preview':
+      default: // an answer, or a newer kernel's
         this._asked.get(message.id)?.resolve(message);
         this._asked.delete(message.id);
-        break;
-      default: // a newer kernel's
     }
   }
 

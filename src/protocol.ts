@@ -1,7 +1,7 @@
 /**
  * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
  *
- * Schema: sha256 f4c81ce3d0ee6d98f94f9cf25f6f578ad5ae436de7aea6bde9d3082189edf027
+ * Schema: sha256 bb96992a88199e72cf5897c542ff60baeecbb7999c7000fe617e2c87d7193b39
  */
 
 /**
@@ -15,6 +15,7 @@ export type FromFrontend =
   | RequestPlan
   | RequestInspect
   | RequestPreview
+  | RequestExplain
   | Refresh
   | Forget
   | SetOption;
@@ -28,6 +29,7 @@ export type FromKernel =
   | Plan
   | Inspection
   | Preview
+  | Explanation
   | Workers;
 
 /**
@@ -101,6 +103,14 @@ export interface RequestPreview {
   type: 'request-preview';
 }
 /**
+ * Ask how the database would run the query of a sql cell; `id` comes back in the answer.
+ */
+export interface RequestExplain {
+  cell: string;
+  id: string;
+  type: 'request-explain';
+}
+/**
  * Run these cells anew the next time that they are run, whatever is cached.
  */
 export interface Refresh {
@@ -152,7 +162,7 @@ export interface Node {
 /**
  * The state of one cell and why it is so.
  *
- *     `run_ms` is how long the run behind its value took, `ran_at` when it ended, in milliseconds since the epoch.
+ * `run_ms` is how long the run behind its value took, `ran_at` when it ended, in milliseconds since the epoch.
  */
 export interface CellStatus {
   hit?: boolean | null;
@@ -267,7 +277,7 @@ export interface Inspection {
 /**
  * The answer to request-preview: rows, a picture (PNG in base64) or a text; else why there is none.
  *
- *     Of a pass, how many passes there are to be seen, and the picture that it showed.
+ * Of a pass, how many passes there are to be seen, and the picture that it showed.
  */
 export interface Preview {
   cell: string;
@@ -290,6 +300,16 @@ export interface TablePage {
   rows: unknown[][];
   total?: number | null;
   types: string[];
+}
+/**
+ * The answer to request-explain: the plan in words, else why there is none.
+ */
+export interface Explanation {
+  cell: string;
+  id: string;
+  reason?: string | null;
+  text?: string | null;
+  type: 'explanation';
 }
 /**
  * The workers that cells may name.

@@ -92,6 +92,13 @@ class RequestPreview(_Wire, frozen=True, kw_only=True, tag="request-preview"):
     place: int | None = None
 
 
+class RequestExplain(_Wire, frozen=True, kw_only=True, tag="request-explain"):
+    """Ask how the database would run the query of a sql cell; `id` comes back in the answer."""
+
+    id: str
+    cell: str
+
+
 class Refresh(_Wire, frozen=True, kw_only=True, tag="refresh", omit_defaults=False):
     """Run these cells anew the next time that they are run, whatever is cached."""
 
@@ -238,6 +245,15 @@ class Preview(_Wire, frozen=True, kw_only=True, tag="preview"):
     shown: str | None = None
 
 
+class Explanation(_Wire, frozen=True, kw_only=True, tag="explanation"):
+    """The answer to request-explain: the plan in words, else why there is none."""
+
+    id: str
+    cell: str
+    text: str | None = None
+    reason: str | None = None
+
+
 class WorkerItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One worker."""
 
@@ -253,10 +269,29 @@ class Workers(_Wire, frozen=True, kw_only=True, tag="workers", omit_defaults=Fal
 
 
 FromFrontend = (
-    Hello | Document | DocumentPatch | RequestPlan | RequestInspect | RequestPreview | Refresh | Forget | SetOption
+    Hello
+    | Document
+    | DocumentPatch
+    | RequestPlan
+    | RequestInspect
+    | RequestPreview
+    | RequestExplain
+    | Refresh
+    | Forget
+    | SetOption
 )
 FromKernel = (
-    Welcome | Graph | CellStatus | CellStatuses | CellOutputs | Diagnostics | Plan | Inspection | Preview | Workers
+    Welcome
+    | Graph
+    | CellStatus
+    | CellStatuses
+    | CellOutputs
+    | Diagnostics
+    | Plan
+    | Inspection
+    | Preview
+    | Explanation
+    | Workers
 )
 Message = FromFrontend | FromKernel
 

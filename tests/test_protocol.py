@@ -41,6 +41,14 @@ SAMPLES: list[tuple[protocol.Message, dict[str, Any]]] = [
         protocol.RequestPreview(id="3", cell="a", name="df", offset=50),
         {"type": "request-preview", "id": "3", "cell": "a", "name": "df", "offset": 50},
     ),
+    (
+        protocol.RequestExplain(id="4", cell="a"),
+        {"type": "request-explain", "id": "4", "cell": "a"},
+    ),
+    (
+        protocol.Explanation(id="4", cell="a", text="SCAN t"),
+        {"type": "explanation", "id": "4", "cell": "a", "text": "SCAN t"},
+    ),
     (protocol.Refresh(cells=["a"]), {"type": "refresh", "cells": ["a"]}),
     (protocol.Forget(cells=["a"]), {"type": "forget", "cells": ["a"]}),
     (
