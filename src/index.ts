@@ -1,6 +1,7 @@
 /** The plugins, one capability each. */
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { badges } from './plugins/badges';
+import { explains } from './plugins/explain';
 import { findings } from './plugins/findings';
 import { graph } from './plugins/graph';
 import { kept } from './plugins/kept';
@@ -31,7 +32,8 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   variants,
   workers,
   places,
-  queries
+  queries,
+  explains
 ];
 
 export default plugins;

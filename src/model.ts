@@ -6,6 +6,7 @@ import type {
   CellOutputs,
   CellStatus,
   Diagnostic,
+  Explanation,
   Forget,
   FromKernel,
   Inspection,
@@ -57,7 +58,7 @@ export interface ITally {
   savedMs: number;
 }
 
-type Answer = Plan | Inspection | Pictures | Preview | Schema;
+type Answer = Plan | Inspection | Pictures | Preview | Schema | Explanation;
 
 /** One notebook, as long as it is open, whatever kernels come and go. */
 export class NotebookModel implements IDisposable {

@@ -1,7 +1,7 @@
 /**
  * The messages of the comm `strata`. GENERATED from the kernel's records: do not edit, run `jlpm protocol`.
  *
- * Schema: sha256 163ce98a958187db41e6aece6b5fde8dc8be23e74f38cb8ff32edc7819b1cb3d
+ * Schema: sha256 c17e52cda816ad2a8ef6de410166b83be91f7275c168acd5c4971d69f1f8ed3d
  */
 
 /**
@@ -17,6 +17,7 @@ export type FromFrontend =
   | RequestPreview
   | RequestPictures
   | RequestSchema
+  | RequestExplain
   | Refresh
   | Forget
   | Queued
@@ -34,6 +35,7 @@ export type FromKernel =
   | Preview
   | Pictures
   | Schema
+  | Explanation
   | Workers;
 
 /**
@@ -124,6 +126,14 @@ export interface RequestSchema {
   id: string;
   table?: string | null;
   type: 'request-schema';
+}
+/**
+ * Ask how the database would run the query of a sql cell; `id` comes back in the answer.
+ */
+export interface RequestExplain {
+  cell: string;
+  id: string;
+  type: 'request-explain';
 }
 /**
  * Run these cells anew the next time that they are run, whatever is cached.
@@ -365,6 +375,16 @@ export interface Schema {
 export interface Column {
   name: string;
   type: string;
+}
+/**
+ * The answer to request-explain: the plan in words, else why there is none.
+ */
+export interface Explanation {
+  cell: string;
+  id: string;
+  reason?: string | null;
+  text?: string | null;
+  type: 'explanation';
 }
 /**
  * The workers that cells may name.

@@ -51,6 +51,7 @@ export namespace CommandIDs {
   export const setReactive = 'strata:set-reactive';
   export const addVariant = 'strata:add-variant';
   export const compareVariants = 'strata:compare-variants';
+  export const explainQuery = 'strata:explain-query';
   export const chooseWorker = 'strata:choose-worker';
   export const showPlaces = 'strata:show-places';
   export const showWhy = 'strata:show-why';

@@ -114,6 +114,13 @@ class SettingsChanged(_Wire, frozen=True, kw_only=True, tag="settings-changed"):
     """The settings file has been changed: the kernel need not wait for the next cell to look at it."""
 
 
+class RequestExplain(_Wire, frozen=True, kw_only=True, tag="request-explain"):
+    """Ask how the database would run the query of a sql cell; `id` comes back in the answer."""
+
+    id: str
+    cell: str
+
+
 class Refresh(_Wire, frozen=True, kw_only=True, tag="refresh", omit_defaults=False):
     """Run these cells anew the next time that they are run, whatever is cached."""
 
@@ -303,6 +310,15 @@ class Schema(_Wire, frozen=True, kw_only=True, tag="schema"):
     reason: str | None = None
 
 
+class Explanation(_Wire, frozen=True, kw_only=True, tag="explanation"):
+    """The answer to request-explain: the plan in words, else why there is none."""
+
+    id: str
+    cell: str
+    text: str | None = None
+    reason: str | None = None
+
+
 class WorkerItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One worker."""
 
@@ -318,34 +334,13 @@ class Workers(_Wire, frozen=True, kw_only=True, tag="workers", omit_defaults=Fal
 
 
 FromFrontend = (
-    Hello
-    | Document
-    | DocumentPatch
-    | RequestPlan
-    | RequestInspect
-    | RequestPreview
-    | RequestPictures
-    | RequestSchema
-    | Refresh
-    | Forget
-    | Queued
-    | SetOption
-    | SettingsChanged
-)
+    Hello | Document | DocumentPatch | RequestPlan | RequestInspect | RequestPreview | RequestPictures | RequestSchema
+    | RequestExplain | Refresh | Forget | Queued | SetOption | SettingsChanged
+)  # fmt: skip
 FromKernel = (
-    Welcome
-    | Graph
-    | CellStatus
-    | CellStatuses
-    | CellOutputs
-    | Diagnostics
-    | Plan
-    | Inspection
-    | Preview
-    | Pictures
-    | Schema
-    | Workers
-)
+    Welcome | Graph | CellStatus | CellStatuses | CellOutputs | Diagnostics | Plan | Inspection | Preview | Pictures
+    | Schema | Explanation | Workers
+)  # fmt: skip
 Message = FromFrontend | FromKernel
 
 

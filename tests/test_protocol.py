@@ -58,6 +58,14 @@ SAMPLES: list[tuple[protocol.Message, dict[str, Any]]] = [
         {"type": "schema", "id": "4", "connection": "shop", "table": "t", "columns": [{"name": "x", "type": "REAL"}]},
     ),
     (protocol.SettingsChanged(), {"type": "settings-changed"}),
+    (
+        protocol.RequestExplain(id="4", cell="a"),
+        {"type": "request-explain", "id": "4", "cell": "a"},
+    ),
+    (
+        protocol.Explanation(id="4", cell="a", text="SCAN t"),
+        {"type": "explanation", "id": "4", "cell": "a", "text": "SCAN t"},
+    ),
     (protocol.Refresh(cells=["a"]), {"type": "refresh", "cells": ["a"]}),
     (protocol.Forget(cells=["a"]), {"type": "forget", "cells": ["a"]}),
     (

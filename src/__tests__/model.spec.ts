@@ -104,11 +104,14 @@ describe('NotebookModel', () => {
   it('matches answers with questions', async () => {
     const { channel, model } = opened('a');
     const [first, second] = [model.plan(['a']), model.inspect('a')];
-    const [plan, inspect] = channel.sent as { id: string }[];
+    const third = model.ask(id => ({ type: 'request-explain', id, cell: 'a' }));
+    const [plan, inspect, explain] = channel.sent as { id: string }[];
+    channel.say({ type: 'explanation', id: explain.id, cell: 'a', text: 'SCAN t' });
     channel.say({ type: 'inspection', id: inspect.id, text: 'why' });
     channel.say({ type: 'plan', id: plan.id, steps: [{ cell: 'a', action: 'run' }] });
     expect((await second).text).toBe('why');
     expect((await first).steps).toHaveLength(1);
+    expect(await third).toMatchObject({ text: 'SCAN t' });
   });
 
   it('gives up questions and forgets everything when the kernel goes', async () => {

@@ -16,13 +16,13 @@ def asked(source: str, cursor: int) -> str | None:
     """Return the connection of the query that the cursor is in; None outside of a query."""
     if not is_sql(source):
         return None
-    found = take_apart(source)
+    found = take_apart(source, {})
     return found.connection if cursor >= len(source) - len(found.text) else None
 
 
 def offers(source: str, cursor: int, tables: Mapping[str, Iterable[str]]) -> tuple[list[str], int] | None:
     """Return what can stand at the cursor, and where that begins; None where no table or column can."""
-    text = take_apart(source).text
+    text = take_apart(source, {}).text
     match = _WORD.search(source, len(source) - len(text), cursor)
     if match is None or match["bind"] or match["word"][:1].isdigit():
         return None

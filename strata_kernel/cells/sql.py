@@ -66,8 +66,8 @@ def is_sql(source: str) -> bool:
     return "@sql" in source and not source.lstrip().startswith("%%") and parse(source).sql is not None
 
 
-def take_apart(source: str) -> Source:
-    """Read the parts of a sql cell; never raises."""
+def take_apart(source: str, connections: Mapping[str, Mapping[str, Any]]) -> Source:
+    """Read the parts of a sql cell, whose dialect is that of the connection it names; never raises."""
     directives = parse(source)
     magic = _MAGIC.match(source)
     rest = source[magic.end() :] if magic else source
@@ -77,7 +77,8 @@ def take_apart(source: str) -> Source:
     connection = (declared.connection if declared else None) or (magic["connection"] if magic else None) or DEFAULT
     name = directives.name if directives.name and directives.name.isidentifier() else "result"
     line = source[: len(source) - len(text)].count("\n") + 1
-    return Source(connection, name, bool(declared and declared.write), text, query.read(text), directives, line)
+    read = query.read(text, driver(connections.get(connection, {})))
+    return Source(connection, name, bool(declared and declared.write), text, read, directives, line)
 
 
 def driver(table: Mapping[str, Any]) -> str:
@@ -113,7 +114,7 @@ class SqlKind:
 
     def read(self, cell: Cell, identity: Identity) -> Reading:
         """Read what the query binds, which names may be tables of the notebook, and what it makes."""
-        source = take_apart(cell.source)
+        source = take_apart(cell.source, self._connections)
         directives, table = source.directives, self._connections.get(source.connection, {})
         engine, terms = driver(table), settle(directives, identity.defaults)
         policy = directives.cache or None
@@ -163,7 +164,7 @@ def unknown(cell: Cell, connections: Iterable[str]) -> Iterator[Diagnostic]:
     """Yield what is wrong with the connection that a sql cell names, its place being the first line that names it."""
     if cell.kind != "code" or not is_sql(cell.source):
         return
-    name = take_apart(cell.source).connection
+    name = take_apart(cell.source, {}).connection
     known = {DEFAULT, *connections}
     if name in known:
         return
@@ -178,7 +179,7 @@ def unknown(cell: Cell, connections: Iterable[str]) -> Iterator[Diagnostic]:
 
 def _undetermined(found: query.Query) -> tuple[Reason, ...]:
     """Say where a query asks the clock or for random numbers."""
-    text = "".join(found.canonical)
+    text = re.sub(r"\s+", " ", ";".join(found.canonical))
     asked = {*_names(_CLOCK, text), *(t for t in found.texts if t.lower() in _NOW)}
     reasons = [Reason("clock", f"asks the clock ({', '.join(sorted(asked))})")] if asked else []
     if drawn := _names(_RANDOM, text):

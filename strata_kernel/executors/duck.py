@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,10 @@ from typing import Any
 
 import duckdb
 
-from strata_kernel.cells.query import bound, read
+from strata_kernel.cells.query import Statement, bound, read
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.errors import CellError
-from strata_kernel.executors.engine import Answer, Ask, Connection, Written, denied, first_word, one
+from strata_kernel.executors.engine import Answer, Ask, Connection, Written, denied, explained, first_word, one
 from strata_kernel.executors.frames import converted
 from strata_kernel.ports import World
 
@@ -22,6 +23,8 @@ _READING = ("SELECT", "EXPLAIN")
 _TRIES = 5
 #: How long a look at a database waits for a cell that uses it, in seconds.
 PATIENCE = 2.0
+#: The line of a query that an error shows, and the mark below it.
+_SPOT = re.compile(r"\n*^LINE (?P<line>\d+): (?P<text>.*)\n(?P<mark> *)\^+\s*\Z", re.MULTILINE)
 #: A process has a file open in one way at a time, with settings that all its connections share.
 _in_use: dict[str, threading.Lock] = {}
 
@@ -37,17 +40,17 @@ class DuckdbEngine:
     def query(self, ask: Ask) -> Answer:
         """Run one statement that reads; while it runs no other process can write to the database."""
         statement = one(ask)
-        self._refuse_writes(statement)
+        self._refuse_writes(ask, statement)
         files = self._files(ask.texts)
         for _ in range(_TRIES):
             facts = self._facts(files)
-            with self._open(write=False) as con, self._told():
+            with self._open(write=False) as con, self._told(ask, statement):
                 if not _same(facts, self._facts(files)):
                     continue
                 self._fence(con, files)
                 self._register(con, ask)
                 con.execute("BEGIN TRANSACTION READ ONLY")
-                con.execute(_dollars(statement), ask.binds or None)
+                con.execute(_dollars(statement.text), ask.binds or None)
                 frame = _frame(con, ask.library)
             if _same(facts, self._facts(files)):
                 # Files beside the database are held by no lock, so their cell may have to run again.
@@ -68,11 +71,23 @@ class DuckdbEngine:
             self._register(con, ask)
             con.execute("BEGIN TRANSACTION")
             for statement in ask.statements:
-                binds = {n: ask.binds[n] for n in read(statement).binds}
-                con.execute(_dollars(statement), binds or None)
-                done.append(Written(statement, first_word(statement), _affected(con, statement)))
+                with self._told(ask, statement):
+                    text = statement.text
+                    binds = {n: ask.binds[n] for n in read(text, "duckdb").binds}
+                    con.execute(_dollars(text), binds or None)
+                    done.append(Written(text, first_word(text), _affected(con, text)))
             con.execute("COMMIT")
         return done
+
+    def explain(self, ask: Ask) -> str:
+        """Return the plan as DuckDB draws it."""
+        statement = explained(ask).behind("EXPLAIN ")
+        with self._open(write=False, patience=PATIENCE) as con, self._told(ask, statement):
+            self._fence(con, self._files(ask.texts))
+            self._register(con, ask)
+            con.execute("BEGIN TRANSACTION READ ONLY")
+            con.execute(_dollars(statement.text), ask.binds or None)
+            return "\n".join(str(row[-1]).rstrip() for row in con.fetchall())
 
     def holds(self, fact: Fact) -> bool:
         """Tell False: all that a query reads are files, which need no one's word."""
@@ -147,12 +162,12 @@ class DuckdbEngine:
             if name.lower() not in taken:
                 con.register(name, frame)
 
-    def _refuse_writes(self, statement: str) -> None:
-        with self._told():
-            kinds = [s.type.name for s in duckdb.extract_statements(_dollars(statement))]
+    def _refuse_writes(self, ask: Ask, statement: Statement) -> None:
+        with self._told(ask, statement):
+            kinds = [s.type.name for s in duckdb.extract_statements(_dollars(statement.text))]
         for kind in kinds:
             if kind not in _READING:
-                raise denied(self.connection, f"{first_word(statement)} is no query (its kind is {kind})")
+                raise denied(self.connection, f"{first_word(statement.text)} is no query (its kind is {kind})")
 
     @contextmanager
     def _open(self, *, write: bool, patience: float = -1) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -186,7 +201,7 @@ class DuckdbEngine:
             con.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, ask: Ask | None = None, statement: Statement | None = None) -> Iterator[None]:
         try:
             yield
         except duckdb.PermissionException as error:
@@ -197,9 +212,10 @@ class DuckdbEngine:
         except duckdb.Error as error:
             if "read-only" in str(error):
                 raise denied(self.connection, _first(error)) from None
-            raise CellError(
-                f"[connections.{self.connection.name}] {self.connection.safe(str(error).strip())}"
-            ) from None
+            text = str(error).strip()
+            if ask is not None and statement is not None:
+                text = _placed(text, ask, statement)
+            raise CellError(f"[connections.{self.connection.name}] {self.connection.safe(text)}") from None
         except RuntimeError as error:
             if "interrupted" in str(error).lower():
                 raise KeyboardInterrupt from None
@@ -215,8 +231,29 @@ def _first(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def _dollars(statement: str) -> str:
-    return bound(statement, lambda name: f"${name}")
+def _dollars(text: str) -> str:
+    """Return the text with binds as DuckDB calls them, every piece in its place."""
+    return bound(text, lambda name: f"${name}", engine="duckdb")
+
+
+def _placed(error: str, ask: Ask, statement: Statement) -> str:
+    """Return an error with the place in the cell for the line that DuckDB counts in what it was sent."""
+    found = _SPOT.search(error)
+    if found is None:
+        return error
+    text, start = _dollars(statement.text), 0
+    for _ in range(int(found["line"]) - 1):
+        start = text.find("\n", start) + 1
+    column = len(found["mark"]) - len(f"LINE {found['line']}: ")
+    shown = found["text"]
+    if shown.startswith("..."):
+        # Of a long line only the part around the mark is shown.
+        column, shown = column - 3, shown[3:]
+        start = text.find(shown.removesuffix("..."), start)
+    if start < 0 or column < 0:
+        return error
+    said, _, rest = error.partition("\n")
+    return f"{said} ({ask.where(statement, start + column)})\n{rest}"
 
 
 def _affected(con: duckdb.DuckDBPyConnection, statement: str) -> int | None:

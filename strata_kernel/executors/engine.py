@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from strata_kernel.cells.query import Statement
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.errors import CellError
@@ -80,17 +81,25 @@ class Written(msgspec.Struct, frozen=True):
 class Ask(msgspec.Struct):
     """What a cell asks: the text, its statements, binds by name, frames of the notebook by name, and strings in it.
 
-    `fresh`: whether what the tables hold is to be recorded, to be noticed when it changes.
+    `fresh`: whether what the tables hold is to be recorded, to be noticed when it changes. `line`: the line of the cell
+    at which the text begins, from 1.
     """
 
     text: str
-    statements: tuple[str, ...]
+    statements: tuple[Statement, ...]
     binds: dict[str, Any]
     frames: dict[str, Any]
     texts: tuple[str, ...]
     words: frozenset[str]
     library: str
     fresh: bool = True
+    line: int = 1
+
+    def where(self, statement: Statement, place: int) -> str:
+        """Return in words which line and column of the cell, from 1, a place in a statement's text stands for."""
+        source = min(statement.source(place), len(self.text))
+        start = self.text.rfind("\n", 0, source) + 1
+        return f"line {self.line + self.text.count(chr(10), 0, source)}, column {source - start + 1} of the cell"
 
 
 class Engine(Protocol):
@@ -104,6 +113,10 @@ class Engine(Protocol):
 
     def write(self, ask: Ask) -> list[Written]:
         """Run all statements in one transaction: all or nothing."""
+        ...
+
+    def explain(self, ask: Ask) -> str:
+        """Return in words how the only statement would be run, which it is not."""
         ...
 
     def holds(self, fact: Fact) -> bool:
@@ -125,7 +138,7 @@ def first_word(statement: str) -> str:
     return found.group().upper() if found else ""
 
 
-def one(ask: Ask) -> str:
+def one(ask: Ask) -> Statement:
     """Return the only statement; raise CellError when there are none or several."""
     if not ask.statements:
         raise CellError("the cell holds no query")
@@ -135,6 +148,16 @@ def one(ask: Ask) -> str:
             "put each in a cell of its own, or say `# @sql connection=… write=true`"
         )
     return ask.statements[0]
+
+
+def explained(ask: Ask) -> Statement:
+    """Return the only statement, to be explained; raise CellError when there are several, or it explains another."""
+    if len(ask.statements) > 1:
+        raise CellError(f"the cell has {len(ask.statements)} statements: only one at a time is explained")
+    statement = one(ask)
+    if first_word(statement.text) == "EXPLAIN":
+        raise CellError("the cell explains a query already: run it")
+    return statement
 
 
 def denied(connection: Connection, text: str) -> CellError:

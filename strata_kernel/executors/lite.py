@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from strata_kernel.cells.query import Statement, tokens
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.errors import CellError
-from strata_kernel.executors.engine import Answer, Ask, Connection, Written, denied, first_word, one
+from strata_kernel.executors.engine import Answer, Ask, Connection, Written, denied, explained, first_word, one
 from strata_kernel.executors.frames import frame
 from strata_kernel.ports import World
 
@@ -24,6 +26,9 @@ _TRIES = 20
 _STEPS = 20_000
 #: In the log's index (`WalIndexHdr`): frames, pages, checksum of the last frame, salts.
 _INDEX = slice(16, 40)
+_NEAR = re.compile(r'near "(.*)": syntax error', re.DOTALL)
+_NO_SUCH = re.compile(r"no such (?:column|table|function): (?:.*\.)?([^.]+)", re.DOTALL)
+_EXPLAIN = "EXPLAIN QUERY PLAN "
 
 
 class SqliteEngine:
@@ -37,9 +42,9 @@ class SqliteEngine:
     def query(self, ask: Ask) -> Answer:
         """Run one statement in a transaction that cannot write."""
         statement = one(ask)
-        with self._open(write=False) as (con, fact), self._told():
+        with self._open(write=False) as (con, fact), self._told(con, ask, statement):
             con.set_authorizer(_only_this_file)
-            cursor = con.execute(statement, _values(ask.binds))
+            cursor = con.execute(statement.text, _values(ask.binds))
             names = [d[0] for d in cursor.description or ()]
             rows = cursor.fetchall()
         return Answer(frame(names, rows, ask.library), (fact,) if ask.fresh else ())
@@ -52,12 +57,24 @@ class SqliteEngine:
             values = _values(ask.binds)
             for statement in _joined(ask.statements):
                 before = con.total_changes
-                con.execute(statement, values)
-                kind = first_word(statement)
+                with self._told(con, ask, statement):
+                    con.execute(statement.text, values)
+                kind = first_word(statement.text)
                 rows = con.total_changes - before if kind in ("INSERT", "UPDATE", "DELETE", "REPLACE", "WITH") else None
-                done.append(Written(statement, kind, rows))
+                done.append(Written(statement.text, kind, rows))
             con.execute("COMMIT")
         return done
+
+    def explain(self, ask: Ask) -> str:
+        """Return the query plan as a tree."""
+        statement = explained(ask).behind(_EXPLAIN)
+        with self._open(write=False) as (con, _), self._told(con, ask, statement):
+            con.set_authorizer(_only_this_file)
+            steps = con.execute(statement.text, _values(ask.binds)).fetchall()
+        depths: dict[int, int] = {}
+        for number, parent, _, _ in steps:
+            depths[number] = depths.get(parent, -1) + 1
+        return "\n".join("  " * depths[number] + str(detail) for number, _, _, detail in steps)
 
     def holds(self, fact: Fact) -> bool:
         """Tell whether the file and its log are as they were."""
@@ -126,7 +143,9 @@ class SqliteEngine:
         return Fact("table", self.connection.name, f"{file.digest}:{log}")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(
+        self, con: sqlite3.Connection | None = None, ask: Ask | None = None, statement: Statement | None = None
+    ) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
@@ -137,6 +156,9 @@ class SqliteEngine:
                 raise denied(self.connection, text) from None
             if "locked" in text:
                 text += f": another program has been writing for {PATIENCE:.0f} s"
+            if con is not None and ask is not None and statement is not None:
+                spot = _spot(con, statement.text, text)
+                text += "" if spot is None else f" ({ask.where(statement, spot)})"
             raise CellError(f"[connections.{self.connection.name}] {text}") from None
 
 
@@ -175,13 +197,32 @@ def _value(name: str, value: Any) -> Any:
     return value
 
 
-def _joined(statements: tuple[str, ...]) -> Iterator[str]:
+def _spot(con: sqlite3.Connection, text: str, error: str) -> int | None:
+    """Return where the error is, which Python is not told: a parser fails at the first piece that cannot go on."""
+    if (lacking := _NO_SUCH.fullmatch(error)) is not None:
+        named = [t.start for t in tokens(text, "sqlite") if lacking[1] in (t.text, t.text[1:-1])]
+        return named[0] if len(named) == 1 else None
+    near = _NEAR.fullmatch(error)
+    if near is None:
+        return len(text) if error == "incomplete input" else None
+    for token in tokens(text, "sqlite"):
+        if token.text == near[1]:
+            try:
+                con.execute(_EXPLAIN + text[: token.start + len(token.text)].removeprefix(_EXPLAIN))
+            except sqlite3.Error as again:
+                if str(again) == error:
+                    return token.start
+    return None
+
+
+def _joined(statements: tuple[Statement, ...]) -> Iterator[Statement]:
     """Put together what belongs together: a trigger holds statements of its own."""
-    pending = ""
+    pending = Statement("", ())
     for statement in statements:
-        pending += statement + ";"
-        if sqlite3.complete_statement(pending):
+        after = statement.behind(pending.text)
+        pending = Statement(after.text + ";", pending.marks + after.marks)
+        if sqlite3.complete_statement(pending.text):
             yield pending
-            pending = ""
-    if pending:
+            pending = Statement("", ())
+    if pending.text:
         yield pending

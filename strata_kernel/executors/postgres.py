@@ -9,16 +9,17 @@ from typing import Any
 import psycopg
 import psycopg.sql
 
-from strata_kernel.cells.query import bound
+from strata_kernel.cells.query import Statement, bound, unbound
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.errors import CellError
-from strata_kernel.executors.engine import Answer, Ask, Connection, Written, denied, first_word, one
+from strata_kernel.executors.engine import Answer, Ask, Connection, Written, denied, explained, first_word, one
 from strata_kernel.executors.frames import frame
 
 #: Larger tables, in bytes, are told unchanged only as long as nothing in the whole cluster is written.
 MOST_BYTES = 256 << 20
+_NAME = "postgresql"
 _OPTIONS = ("host", "port", "dbname", "search_path", "role", "sslmode", "connect_timeout")
 #: Who asks, and the settings of the session, which roles and databases may set: results can depend on any.
 _SETTINGS = """
@@ -82,9 +83,9 @@ class PostgresEngine:
         """Run one statement in a read-only transaction with one snapshot."""
         statement = one(ask)
         with self._transaction(write=False) as cursor:
-            cursor.execute(_named(statement, ask.binds), ask.binds or None, prepare=False)
+            self._execute(cursor, ask, statement)
             if cursor.description is None:
-                raise denied(self.connection, f"{first_word(statement)} gives no rows")
+                raise denied(self.connection, f"{first_word(statement.text)} gives no rows")
             names, rows = [c.name for c in cursor.description], cursor.fetchall()
             facts, reasons = self._told_by(cursor, ask.words) if ask.fresh else ((), ())
         return Answer(frame(names, rows, ask.library), facts, reasons)
@@ -94,11 +95,36 @@ class PostgresEngine:
         done = []
         with self._transaction(write=True) as cursor:
             for statement in ask.statements:
-                cursor.execute(_named(statement, ask.binds), ask.binds or None, prepare=False)
-                kind = first_word(statement)
+                self._execute(cursor, ask, statement)
+                kind = first_word(statement.text)
                 counted = kind in ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "WITH")
-                done.append(Written(statement, kind, cursor.rowcount if counted and cursor.rowcount >= 0 else None))
+                rows = cursor.rowcount if counted and cursor.rowcount >= 0 else None
+                done.append(Written(statement.text, kind, rows))
         return done
+
+    def explain(self, ask: Ask) -> str:
+        """Return the plan with the costs that PostgreSQL expects."""
+        statement = explained(ask).behind("EXPLAIN ")
+        with self._transaction(write=False) as cursor:
+            self._execute(cursor, ask, statement)
+            return "\n".join(str(row[0]) for row in cursor.fetchall())
+
+    def _execute(self, cursor: psycopg.Cursor[Any], ask: Ask, statement: Statement) -> None:
+        try:
+            cursor.execute(_named(statement.text, ask.binds), ask.binds or None, prepare=False)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            raise
+        except psycopg.Error as error:
+            spot = error.diag.statement_position
+            if spot is None:
+                raise
+            # The server was sent its own names for the binds.
+            numbers = {name: f"${place}" for place, name in enumerate(ask.binds, 1)}
+            place = unbound(statement.text, int(spot) - 1, lambda name: numbers.get(name, f":{name}"), _NAME)
+            text = f"{error.diag.message_primary} ({ask.where(statement, place)})"
+            hint = f"\n{error.diag.message_hint}" if error.diag.message_hint else ""
+            said = self.connection.safe(text + hint)
+            raise CellError(f"[connections.{self.connection.name}] {said}") from None
 
     def holds(self, fact: Fact) -> bool:
         """Tell whether no transaction has come since, or the tables hold the same all the same."""
@@ -208,14 +234,10 @@ class PostgresEngine:
         except psycopg.errors.ReadOnlySqlTransaction as error:
             raise denied(self.connection, str(error)) from None
         except psycopg.Error as error:
-            raise CellError(f"[connections.{self.connection.name}] {self._said(error)}") from None
+            said = self.connection.safe(str(error).strip())
+            raise CellError(f"[connections.{self.connection.name}] {said}") from None
         finally:
             con.close()
-
-    def _said(self, error: psycopg.Error) -> str:
-        text = self.connection.safe(str(error).strip())
-        place = error.diag.statement_position
-        return f"{text} (at character {place})" if place and "LINE" not in text else text
 
     def _connect(self, *, write: bool) -> psycopg.Connection[Any]:
         table = self.connection.table
@@ -255,7 +277,7 @@ def _tables(name: str) -> list[tuple[str, str]]:
 def _named(statement: str, binds: dict[str, Any]) -> bytes:
     if not binds:
         return statement.encode()
-    return bound(statement, lambda name: f"%({name})s", lambda text: text.replace("%", "%%")).encode()
+    return bound(statement, lambda name: f"%({name})s", lambda text: text.replace("%", "%%"), _NAME).encode()
 
 
 def _escaped(value: str) -> str:

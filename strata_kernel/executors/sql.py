@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from strata_kernel.cells.sql import DEFAULT, Source, driver, take_apart
-from strata_kernel.domain.cell import Task
+from strata_kernel.domain.cell import Cell, Task
 from strata_kernel.domain.diagnostic import nearest
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Fact
@@ -47,26 +47,38 @@ class Databases:
 
     def run(self, task: Task, stage: Stage) -> Done:
         """Run the query of a cell, or its statements, and bind the result."""
-        source = take_apart(task.cell.source)
+        source = take_apart(task.cell.source, self._tables)
         policy = source.directives.cache.policy if source.directives.cache else ""
         self._check(source, policy)
         engine = self.engine(source.connection)
-        ask = Ask(
-            text=source.text,
-            statements=source.query.statements,
-            binds=binds(source.query.binds, stage.namespace, lists=engine.lists),
-            frames=_frames(source, stage.namespace),
-            texts=source.query.texts,
-            words=source.query.words,
-            library=self._frame,
-            fresh=policy in ("", "fingerprint", "session", "off"),
-        )
+        ask = self._ask(source, engine, stage.namespace, policy)
         if source.write:
             shown = _table(engine.write(ask))
             mark = digest("written", source.query.canonical).encode()
             return Done({source.name: shown}, shown, hidden={f"conn:{source.connection}": mark})
         answer = engine.query(ask)
         return Done({source.name: answer.frame}, answer.frame, answer.facts, reasons=answer.reasons)
+
+    def explain(self, cell: Cell, namespace: Mapping[str, Any]) -> str:
+        """Return in words how the query of a cell would be run with these values; it is not. For any thread."""
+        source = take_apart(cell.source, self._tables)
+        if source.write:
+            raise CellError("the cell writes: only queries are explained")
+        engine = self.engine(source.connection)
+        return engine.explain(self._ask(source, engine, namespace, "")) or "the database tells of no plan"
+
+    def _ask(self, source: Source, engine: Engine, namespace: Mapping[str, Any], policy: str) -> Ask:
+        return Ask(
+            text=source.text,
+            statements=source.query.statements,
+            binds=binds(source.query.binds, namespace, lists=engine.lists),
+            frames=_frames(source, namespace),
+            texts=source.query.texts,
+            words=source.query.words,
+            library=self._frame,
+            fresh=policy in ("", "fingerprint", "session", "off"),
+            line=source.line,
+        )
 
     def load(self) -> None:
         """Load the drivers of the declared connections, while no cell runs: some change the process when they load."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from strata_kernel import __version__, protocol
 from strata_kernel.engine import report
 from strata_kernel.engine.session import Entry
+from strata_kernel.errors import CellError
+from strata_kernel.kernel.explaining import explain
 from strata_kernel.kernel.follow import Follower
 from strata_kernel.kernel.observe import active
 from strata_kernel.kernel.preview import pictures, preview
@@ -76,6 +80,9 @@ class Frontends(Follower):
                 self.bridge.catalogue.ask(message, lambda found: self._write(comm, protocol.encode(found), None))
             case protocol.SettingsChanged():
                 self.bridge.redeclaring.soon()
+            case protocol.RequestExplain() as message:
+                # A database may be long in answering, and other questions are answered in this thread.
+                threading.Thread(target=self._explain, args=(comm, message), name="strata-explain", daemon=True).start()
             case protocol.Refresh() as message:
                 self.bridge.refresh.update(message.cells)
             case protocol.Forget() as message:
@@ -137,6 +144,21 @@ class Frontends(Follower):
             self._write(comm, protocol.encode(pictures(self.bridge, message)), None)
         except Exception as error:  # the comm's boundary, on its way out
             self.bridge.kernel.log.exception("strata comm: %s", error)
+
+    def _explain(self, comm: Any, message: protocol.RequestExplain) -> None:
+        active.exempt_thread()
+        answer = protocol.Explanation(id=message.id, cell=message.cell)
+        try:
+            entry = self.bridge.view.find(message.cell)
+            if entry is None:
+                raise CellError(f"there is no cell {message.cell!r}")
+            answer = msgspec.structs.replace(answer, text=explain(self.bridge, entry))
+        except CellError as error:
+            answer = msgspec.structs.replace(answer, reason=str(error))
+        except Exception as error:  # the comm's boundary
+            self.bridge.kernel.log.exception("strata explain: %s", error)
+            answer = msgspec.structs.replace(answer, reason=f"{type(error).__name__}: {error}")
+        self._write(comm, protocol.encode(answer), None)
 
     def _preview(self, comm: Any, message: protocol.RequestPreview) -> None:
         def answer(entry: Entry | None) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from strata_kernel.errors import CellError
+from strata_kernel.kernel.explaining import explain
+
 if TYPE_CHECKING:
     from strata_kernel.kernel.bridge import Bridge
 
 USAGE = """\
 %strata why [cell|name]   explain the last decision on a cell (its id, label or place; default: the one run before)
+%strata explain [cell]    how the database would run the query of a sql cell
 %strata status            the state of every cell
 %strata variant GROUP=NAME  let that variant stand for its group
 %strata refresh [cell]    run the cell anew the next time it is run, whatever is cached"""
@@ -33,7 +37,7 @@ def answer(bridge: Bridge, words: list[str]) -> str:
         group, _, name = target.partition("=")
         bridge.order.activate({**bridge.order.variants, group.strip(): name.strip()})
         return f"variant {name.strip()!r} of {group.strip()!r} is active"
-    if verb not in ("why", "refresh"):
+    if verb not in ("why", "refresh", "explain"):
         return USAGE
     target = target or bridge.recent
     entry = bridge.view.find(target) if target else None
@@ -41,5 +45,10 @@ def answer(bridge: Bridge, words: list[str]) -> str:
         return f"there is no cell or name {target!r}" if target else "no cell has run yet"
     if verb == "why":
         return bridge.view.why(entry)
+    if verb == "explain":
+        try:
+            return explain(bridge, entry)
+        except CellError as error:
+            return str(error)
     bridge.refresh.add(entry.reading.cell.id)
     return f"cell {entry.reading.label} will run anew the next time"

@@ -25,7 +25,7 @@ def reading(source):
     ],
 )
 def test_binds(text, binds):
-    assert take_apart(f"%%sql\nSELECT {text}").query.binds == binds
+    assert take_apart(f"%%sql\nSELECT {text}", {}).query.binds == binds
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,78 @@ def test_errors_name_cause_and_cure(shared):
     assert "is a set" in kernel.run("%%sql shop\nSELECT :thing", "z").content["evalue"]
 
 
+def test_errors_name_the_line_and_the_column_of_the_cell(shared):
+    kernel, _ = shared
+    for body, place in [
+        ("SELECT id, -- one\n  nme AS x FROM item", (4, 3)),
+        ("SELECT id FROM item\n\nWHERE /* 1\n 2 */ id = = 3", (6, 12)),
+        ("SELECT :least,\n :least AS b, nope(id) FROM item", (4, 15)),
+        (f"SELECT '{'x' * 300}', nme FROM item", (3, 312)),
+    ]:
+        run = kernel.run("least = 1", "a") and kernel.run(f"%%sql shop\n# @name found\n{body}", "b")
+        assert "line {}, column {} of the cell".format(*place) in run.content["evalue"], run.content["evalue"]
+
+
+PLANS = {"sqlite": "SCAN", "duckdb": "Order By", "postgresql": "Seq Scan on item"}
+
+
+def explained(kernel, cell):
+    kernel.tell(type="request-explain", id="e", cell=cell)
+    answer = kernel.hear("explanation")
+    return answer.get("text") or answer["reason"]
+
+
+def test_a_query_is_explained_while_a_cell_runs_and_after_a_restart(shared):
+    kernel, outside = shared
+    word = PLANS[outside.engine]
+    cells = {"a": "least = 2", "b": READ, "c": "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)"}
+    kernel.document(**cells)
+    kernel.use_subshell()
+    assert "run the cell above first" in explained(kernel, "b")
+    kernel.run(cells["a"], "a")
+    message = kernel.send(cells["c"], "c")
+    kernel.hear(lambda d: d.get("type") == "cell-status" and d["id"] == "c" and d["state"] == "running")
+    try:
+        assert word in explained(kernel, "b")
+        assert "no sql cell" in explained(kernel, "a")
+        assert "there is no cell" in explained(kernel, "z")
+    finally:
+        (kernel.folder / "go").touch()
+    assert kernel.finish(message).error is None
+    (kernel.folder / "go").unlink()
+    del cells["c"]
+    kernel.quiet()
+    kernel.restart()
+    kernel.document(**cells)
+    assert word in explained(kernel, "b")
+    assert word in kernel.run("%strata explain found", "d").text()
+    assert "only queries" in kernel.run("%strata explain 1", "d").text()
+
+
+def test_what_cannot_be_explained_says_why(shared):
+    kernel, outside = shared
+    cells = {
+        "write": "# @sql connection=shop write=true\nDELETE FROM item",
+        "two": "%%sql shop\nSELECT 1; SELECT 2",
+        "plan": "%%sql shop\nEXPLAIN SELECT 1",
+        "wrong": "%%sql shop\nSELECT nme\nFROM item",
+        "nowhere": "%%sql shpo\nSELECT 1",
+        "unbound": "%%sql shop\nSELECT :missing",
+    }
+    kernel.document(**cells)
+    said = {cell: explained(kernel, cell) for cell in cells}
+    for cell, word in {
+        "write": "only queries are explained",
+        "two": "only one at a time",
+        "plan": "run it",
+        "wrong": "line 2, column 8",
+        "nowhere": "did you mean 'shop'",
+        "unbound": "no cell above binds `missing`",
+    }.items():
+        assert word in said[cell]
+    assert outside.open().execute("SELECT count(*) FROM item").fetchone() == (2,)
+
+
 def test_an_interrupt_ends_the_query(shared):
     kernel, outside = shared
     endless = {
