@@ -81,10 +81,7 @@ class Bridge:
         self.warnings: list[str] = []
         #: The cell that the client is waiting for.
         self.target = ""
-        self.queue = Queue(self._queued)
-        self.pipeline.wave.waiting = self.queue.waiting
-        self.pipeline.wave.anew = lambda cell_id: cell_id in self.refresh or self.queue.forces(cell_id)
-        self.pipeline.wave.tell = self._flies
+        self.queue = Queue(self)
         self._forgotten: set[str] = set()
         self._ran: dict[str, tuple[Reason, ...]] = {}
         self._closing = threading.Lock()
@@ -211,16 +208,6 @@ class Bridge:
         """Tell how far what the cell that runs has on its way has come; may be called in any thread."""
         if self.host.running:
             self.frontends.progress(self.host.running[-1], **moved)
-
-    def _queued(self) -> None:
-        """Look whether what a frontend goes on to run can begin; in whatever thread it was said."""
-        self.kernel.io_loop.asyncio_loop.call_soon_threadsafe(self.pipeline.wave.look)
-
-    def _flies(self, cell_id: str, state: str) -> None:
-        if state:
-            self.frontends.status(cell_id, state, ())
-        else:
-            self.frontends.changed()
 
     def _published(self, manifest: Manifest) -> None:
         self._lease.beat()

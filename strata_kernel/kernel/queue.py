@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from strata_kernel.kernel.bridge import Bridge
 
 
 class Queue:
-    """What each frontend has said last, less what has run since. Every method may be called in any thread.
+    """What each frontend has said last, less what has run since. Every method may be called in any thread."""
 
-    `changed` is called when there is something new.
-    """
-
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, bridge: Bridge) -> None:
         self._lock = threading.Lock()
-        self._changed = changed
+        self._bridge = bridge
         self._said: dict[str, tuple[set[str], bool]] = {}
+        wave = bridge.pipeline.wave
+        wave.waiting = self.waiting
+        wave.anew = lambda cell_id: cell_id in bridge.refresh or self.forces(cell_id)
+        wave.tell = self._tell
+
+    def _tell(self, cell_id: str, state: str) -> None:
+        if state:
+            self._bridge.frontends.status(cell_id, state, ())
+        else:
+            self._bridge.frontends.changed()
 
     def put(self, frontend: str, cells: Iterable[str], *, force: bool = False) -> None:
         """Take the cells that a frontend is going to run, instead of those that it named before."""
@@ -24,7 +35,8 @@ class Queue:
                 self._said[frontend] = found, force
             elif self._said.pop(frontend, None) is None:
                 return
-        self._changed()
+        bridge = self._bridge
+        bridge.kernel.io_loop.asyncio_loop.call_soon_threadsafe(bridge.pipeline.wave.look)
 
     def take(self, cell_id: str) -> None:
         """Let a cell have its turn."""
