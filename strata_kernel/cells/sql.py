@@ -30,6 +30,10 @@ MODULES = {
     "postgresql": ("psycopg",),
 }
 _ALIASES = {"sqlite3": "sqlite", "postgres": "postgresql"}
+#: DuckDB, SQLite and PostgreSQL read one snapshot, and none of them gives it a name by which it can be had again.
+NO_SNAPSHOT = (
+    "`@cache snapshot` asks for a snapshot that can be read again, and the database names none: it runs each time"
+)
 #: What asks the clock or draws, in some engine: functions by a parenthesis, or they are columns; words anywhere.
 _CLOCK = re.compile(
     r"\b(?:(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|getdate|sysdate|today|age"
@@ -161,10 +165,19 @@ class SqlKind:
 
 
 def unknown(cell: Cell, connections: Iterable[str]) -> Iterator[Diagnostic]:
-    """Yield what is wrong with the connection that a sql cell names, its place being the first line that names it."""
+    """Yield what is wrong with the connection that a sql cell names, and with what it asks of it.
+
+    The place is the first line that names the connection, or the directive.
+    """
     if cell.kind != "code" or not is_sql(cell.source):
         return
-    name = take_apart(cell.source, {}).connection
+    source = take_apart(cell.source, {})
+    name, policy = source.connection, source.directives.cache
+    if policy and policy.policy == "snapshot":
+        lines = cell.source.split("\n")
+        place = next((i for i, line in enumerate(lines) if "snapshot" in line.lower()), 0)
+        start = max(lines[place].lower().find("snapshot"), 0)
+        yield Diagnostic("sql_snapshot_unsupported", NO_SNAPSHOT, "warning", place + 1, start, start + 8, cell.id)
     known = {DEFAULT, *connections}
     if name in known:
         return

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from strata_kernel.cells.sql import DEFAULT, Source, driver, take_apart
-from strata_kernel.domain.cell import Cell, Task
+from strata_kernel.cells.sql import DEFAULT, NO_SNAPSHOT, Source, driver, take_apart
+from strata_kernel.domain.cell import Cell, Reason, Task
 from strata_kernel.domain.diagnostic import nearest
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Fact
@@ -57,7 +57,10 @@ class Databases:
             mark = digest("written", source.query.canonical).encode()
             return Done({source.name: shown}, shown, hidden={f"conn:{source.connection}": mark})
         answer = engine.query(ask)
-        return Done({source.name: answer.frame}, answer.frame, answer.facts, reasons=answer.reasons)
+        reasons = answer.reasons
+        if policy == "snapshot":
+            reasons += (Reason("unobserved", NO_SNAPSHOT),)
+        return Done({source.name: answer.frame}, answer.frame, answer.facts, reasons=reasons)
 
     def explain(self, cell: Cell, namespace: Mapping[str, Any]) -> str:
         """Return in words how the query of a cell would be run with these values; it is not. For any thread."""
@@ -138,9 +141,7 @@ class Databases:
     def _check(self, source: Source, policy: str) -> None:
         if not source.query.statements:
             raise CellError("the cell holds no query")
-        if policy == "snapshot":
-            raise CellError("`@cache snapshot` needs an engine that can read the past, and this one cannot")
-        if source.write and policy == "fingerprint":
+        if source.write and policy in ("fingerprint", "snapshot"):
             raise CellError(
                 "a cell that writes cannot go by what it reads: choose `@cache session`, `forever` or `off`"
             )

@@ -74,3 +74,8 @@ def test_unknown_connections_are_told_with_the_nearest():
     )
     assert not [*unknown(Cell("c", "%%sql shop\nSELECT 1"), ["shop"]), *unknown(Cell("c", "%%sql\nSELECT 1"), [])]
     assert not [*unknown(Cell("c", "x = 1"), [])]
+
+
+def test_a_snapshot_that_no_database_names_is_told():
+    (found,) = unknown(Cell("c", "%%sql shop\n# @cache snapshot\nSELECT 1"), ["shop"])
+    assert (found.code, found.line, found.column, found.end) == ("sql_snapshot_unsupported", 2, 9, 17)
