@@ -378,6 +378,8 @@ P <+int:x> = <inst:y>.m()
   import warnings\\nwarnings.showwarning = lambda *a, **k: <list:l>.append(len(a))
   import warnings\\nwarnings.simplefilter('always')\\nwarnings.warn('law')
   def told(*a):\\n    try:\\n        <list:l>.append(<i>)\\n    except (NameError, AttributeError):\\n        pass\\nget_ipython().events.register('post_run_cell', told)
+  import weakref\\nclass Held:\\n    pass\\nheld = Held()\\n_ = weakref.finalize(held, <list:l>.append, <i>)
+  held = None
   import functools\\n@functools.singledispatch\\ndef <+disp:f>(x):\\n    return <i>
   @<disp:f>.register\\ndef _(x: int):\\n    return <list:l>.append(x) or len(<l>)
   <+int:x> = <disp:f>(<i>)

@@ -8,6 +8,7 @@ import logging
 import operator
 import signal
 import sys
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,6 +51,8 @@ _TEXT = {
     "event": "registers what IPython calls at {name}",
     "shell": "changes how IPython reads cells or shows values ({name})",
     "magic": "defines the magic {name}",
+    "mock": "patches by unittest.mock",
+    "finalize": "registers what is called at the end of an object",
 }
 _PLACES = {
     "log": "the handlers of the logger {name!r}",
@@ -58,6 +61,7 @@ _PLACES = {
     "event": "what IPython calls at {name}",
     "shell": "IPython's {name}",
     "magic": "IPython's magics",
+    "finalize": "what weakref.finalize calls",
 }
 _TRANSFORMERS = ("ast_transformers", "input_transformers_cleanup", "input_transformers_post")
 #: Callbacks of these are no cell's doing: they come whenever the library is first used.
@@ -78,6 +82,11 @@ def seen() -> Seen:
     for name in _HOOKS:
         found["hook:" + name] = Standing((getattr(sys, name, None),))
     found[_BUILTINS] = dict(vars(builtins))
+    if (mock := sys.modules.get("unittest.mock")) is not None:
+        found["mock:"] = Standing(mock._patch._active_patches)
+    # Those of libraries look after their own.
+    called = [info.func for info in list(weakref.finalize._registry.values())]  # type: ignore[attr-defined]
+    found["finalize:"] = Standing(f for f in called if getattr(f, "__module__", None) in (None, "__main__"))
     if (shell := get_ipython()) is not None:
         found.update((key, Standing(listed)) for key, listed in _of_shell(shell))
     return found
@@ -155,5 +164,7 @@ def differences(before: Seen, after: Seen, excused: Seen) -> list[Reason]:
         kind, _, name = key.partition(":")
         if was == now or (key in excused and excused[key] == now) or (kind == "log" and not was and not now):
             continue
+        if kind == "finalize" and all(any(f is w for w in was or ()) for f in now or ()):
+            continue  # objects came to their ends
         found.append(Reason("effect", _TEXT[kind].format(name=name), name=key))
     return found
