@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import keyword
 import os
@@ -26,6 +27,7 @@ from strata_kernel.domain.diagnostic import Diagnostic
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.directive_grammar import MOUNT_SCHEMES, incomplete
 from strata_kernel.domain.directive_values import Mount
+from strata_kernel.domain.dispatch import Away
 from strata_kernel.domain.manifest import Unit
 from strata_kernel.domain.terms import LOCAL, Terms
 from strata_kernel.domain.variants import ALL, findings
@@ -45,8 +47,12 @@ from strata_kernel.world.world import LocalWorld
 from strata_kernel.world.written import LocalFiles
 
 if TYPE_CHECKING:
+    from strata_kernel.domain.dispatch import Dispatch
+    from strata_kernel.domain.manifest import Manifest
     from strata_kernel.engine.pipeline import Pipeline
-    from strata_kernel.ports import Executor, Host, Performer
+    from strata_kernel.executors.far import Ask
+    from strata_kernel.executors.published import Perform
+    from strata_kernel.ports import Executor, Host, Performer, Show, Store
 
 
 #: Settings that parts take while they are in use.
@@ -200,8 +206,36 @@ class Parts:
             raise WorkerError("unknown", unknown_worker(name, {LOCAL, *declared})[0])
         if name not in self._executors:
             keep = partial(self._reports.keep, self.identity.of_worker(name))
-            self._executors[name] = connect(declared[name], self._environ, keep)
+            self._executors[name] = connect(declared[name], self._environ, keep, self._perform)
         return self._executors[name]
+
+    async def _perform(self, name: str, dispatch: Dispatch, ask: Ask, show: Show, store: Store) -> Away:
+        """Run a cell by the steps that all cells go through, in a process that is an executor of others."""
+        from strata_kernel.codecs.published import read
+        from strata_kernel.codecs.values import LiveValues
+        from strata_kernel.engine.keeping import Options
+        from strata_kernel.engine.pipeline import Failed, Pipeline
+        from strata_kernel.engine.publish import Publisher
+        from strata_kernel.executors.far import FarHost
+        from strata_kernel.store.visiting import VisitingStore
+
+        kept = VisitingStore(store, dispatch.twins)
+        session = Session(self.read, kept, self.world, self.files)
+        session.cells = [dispatch.cell]
+        host = FarHost(name, dispatch, self.read(dispatch.cell), ask, show, read)
+        host.check()
+        values = host.values = LiveValues(host.namespace)
+        published: list[Manifest] = []
+        publisher = Publisher(kept, values, lambda text: None, lambda: None)
+        publisher.published = published.append
+        pipeline = Pipeline(session, host, values, publisher, self.files, Options(min_runtime_ms=0))
+        values.restore = pipeline.resolver.definition
+        outcome = await pipeline._execute(0, host.state, "client")
+        if isinstance(outcome, Failed):
+            return Away(error=outcome.error, seconds=outcome.seconds)
+        await asyncio.to_thread(publisher.drain)
+        manifest = host.settled(published[0] if published else outcome.manifest)
+        return Away(manifest=manifest, seconds=manifest.seconds)
 
     def session(self) -> Session:
         """Return a session with no document yet."""
@@ -274,9 +308,16 @@ def identify(worker: WorkerSettings) -> str:
     return digest("worker", worker.backend, worker.name, repr(sorted(config.items())))
 
 
-def connect(worker: WorkerSettings, environ: Mapping[str, str], keep: Callable[[Report], None]) -> Executor:
-    """Return the executor of a declared worker; raise WorkerError for a declaration that does not do."""
-    from strata_kernel.executors.remote import HttpExecutor, Place
+def connect(
+    worker: WorkerSettings, environ: Mapping[str, str], keep: Callable[[Report], None], perform: Perform | None = None
+) -> Executor:
+    """Return the executor of a declared worker; raise WorkerError for a declaration that does not do.
+
+    `perform` runs cells on executors that speak the published protocol alone; without it, they can only be asked.
+    """
+    from strata_kernel.executors.caller import Caller, Place
+    from strata_kernel.executors.published import PublishedExecutor
+    from strata_kernel.executors.remote import HttpExecutor
 
     if worker.backend == "dask":
         return _cluster(worker, keep)
@@ -284,9 +325,9 @@ def connect(worker: WorkerSettings, environ: Mapping[str, str], keep: Callable[[
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         raise WorkerError("unknown", f'worker {worker.name} needs `config = {{ url = "http://…" }}` in strata.toml')
     token = environ.get(str(variable), "") if variable else str(worker.config.get("token", ""))
-    return HttpExecutor(
-        worker.name, Place(url.rstrip("/").removesuffix("/v1/execute"), token, str(variable or "")), keep
-    )
+    place = Place(url.rstrip("/").removesuffix("/v1/execute"), token, str(variable or ""))
+    caller = Caller(worker.name, place)
+    return HttpExecutor(caller, keep, PublishedExecutor(caller, perform) if perform is not None else None)
 
 
 def _cluster(worker: WorkerSettings, keep: Callable[[Report], None]) -> Executor:

@@ -23,6 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--store-bytes", type=int, default=20_000_000_000, metavar="N", help="values that stay for cells to come"
     )
     parser.add_argument("--timeout", type=float, default=86400.0, metavar="S", help="limit for cells that have none")
+    parser.add_argument(
+        "--protocol", choices=("v1", "v2"), help="speak only the published protocol (v1) or only Strata's own (v2)"
+    )
     parser.add_argument("--work-dir", type=Path, metavar="DIR", help="folder for everything that it writes")
     parser.add_argument(
         "--sync",
@@ -36,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Work until told to end; with `--sync`, as another process that takes the place of this one."""
     from strata_kernel.worker.running import addresses, run
-    from strata_kernel.worker.runs import Options
+    from strata_kernel.worker.runs import PROTOCOLS, Options
 
     token = ""
     if options.token_env:
@@ -63,6 +66,7 @@ def execute(options: argparse.Namespace) -> int:
             memory=options.memory_bytes,
             store_bytes=options.store_bytes,
             timeout=options.timeout,
+            protocols=(options.protocol,) if options.protocol else PROTOCOLS,
         ),
         options.host,
         options.port,

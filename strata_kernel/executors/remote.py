@@ -8,22 +8,21 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.dispatch import PROTOCOL, Away, Dispatch, blobs_of_run
 from strata_kernel.domain.manifest import Blob, Fact, Manifest
+from strata_kernel.domain.published import CELL, VERSION
 from strata_kernel.errors import StoreError, WorkerError
+from strata_kernel.executors.caller import AGAIN, CONNECT, PATIENCE, Caller
+from strata_kernel.executors.published import PublishedExecutor
 from strata_kernel.executors.report import Health, Report, normal
 from strata_kernel.ports import Show, Store
 from strata_kernel.transfer import Tell, Transfer
 
-#: Seconds to connect, without a sign of life (the worker gives one each second), and for an interrupted cell to end.
-CONNECT, SILENCE, PATIENCE = 5.0, 8.0, 10.0
-#: Seconds before each further attempt to reach it.
-AGAIN = (0.2, 0.8)
 _CHUNK = 1 << 20
 
 
@@ -39,28 +38,21 @@ class _Broken(Exception):
     """The connection broke before the worker said that it has taken the cell."""
 
 
-class Place(NamedTuple):
-    """Where a worker is, the token that it wants, and the variable that the token came from."""
-
-    url: str
-    token: str = ""
-    token_env: str = ""
-
-
 class HttpExecutor:
     """One worker; its connections are kept between cells."""
 
-    def __init__(self, name: str, place: Place, reported: Callable[[Report], None] = lambda report: None) -> None:
-        self.name, self.place, self.reported = name, place, reported
+    def __init__(self, caller: Caller, reported: Callable[[Report], None], published: PublishedExecutor | None) -> None:
+        self.name, self.caller, self.reported, self._published = caller.name, caller, reported, published
+        #: What it said of itself; an executor of the published protocol says nothing.
         self.report: Report | None = None
         self.capacity = 1
         self._greeted = False
-        self._client: Any = None
 
     async def differences(self, facts: Iterable[Fact]) -> tuple[Reason, ...]:
         """Return which distributions have other versions there; raise WorkerError."""
         await self._greet()
-        assert self.report is not None
+        if self.report is None:
+            return ()
         there = {normal(name): version for name, version in self.report.distributions.items()}
         found = []
         for fact in facts:
@@ -72,7 +64,9 @@ class HttpExecutor:
     async def execute(self, dispatch: Dispatch, show: Show, store: Store) -> Away:
         """Run the cell there; raise WorkerError."""
         await self._greet()
-        assert self.report is not None
+        if self.report is None:
+            assert self._published is not None
+            return await self._published.execute(dispatch, show, store)
         if self.report.python != dispatch.python:
             raise WorkerError(
                 "version",
@@ -110,7 +104,7 @@ class HttpExecutor:
                         return await self._arrived(msgspec.convert(event, End), store, partial(show, "progress"))
                     case "died":
                         ended = True
-                        raise self._died(event.get("status"))
+                        raise self.caller.died(event.get("status"))
         finally:
             # One that is cancelled as it closes would keep its connection for ever, and there are only so many.
             if not ended:
@@ -120,12 +114,12 @@ class HttpExecutor:
 
     async def health(self) -> Health:
         """Return how the worker is now; raise WorkerError."""
-        await self._asked("/health")
+        await self.caller.asked("/health")
         began = time.perf_counter()
-        said = await self._asked("/health")
+        said = await self.caller.asked("/health")
         latency = 1000 * (time.perf_counter() - began)
         spoken = tuple(said.get("capabilities", {}).get("protocol_versions", ()))
-        report = msgspec.convert(await self._asked("/v2/environment"), Report) if PROTOCOL in spoken else Report()
+        report = msgspec.convert(await self.caller.asked("/v2/environment"), Report) if PROTOCOL in spoken else Report()
         return Health(
             state="draining" if said.get("status") == "draining" else "ok",
             latency=round(latency, 1),
@@ -138,58 +132,27 @@ class HttpExecutor:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
-
-    # Asking
-
-    def _connection(self) -> Any:
-        if self._client is None:
-            import httpx
-
-            headers = {"Authorization": f"Bearer {self.place.token}"} if self.place.token else {}
-            limits = httpx.Timeout(60.0, connect=CONNECT, read=SILENCE)
-            # Not through a proxy that the environment names: a worker is where its address says.
-            self._client = httpx.AsyncClient(
-                base_url=self.place.url, headers=headers, timeout=limits, trust_env=False, follow_redirects=False
-            )
-        return self._client
+        await self.caller.close()
 
     async def _greet(self) -> None:
         """Ask once what it speaks and what is installed there."""
         if self._greeted:
             return
-        health = await self._asked("/health")
-        spoken = health.get("capabilities", {}).get("protocol_versions", [])
-        if PROTOCOL not in spoken:
-            raise WorkerError("version", f"worker {self.name} does not speak {PROTOCOL} but {', '.join(spoken)}")
+        health = await self.caller.asked("/health")
+        can = health.get("capabilities", {})
+        spoken = can.get("protocol_versions", [])
         self.capacity = max(1, int(health.get("concurrency") or 1))
-        self.report = msgspec.convert(await self._asked("/v2/environment"), Report)
-        self.reported(self.report)
+        if PROTOCOL in spoken:
+            self.report = msgspec.convert(await self.caller.asked("/v2/environment"), Report)
+            self.reported(self.report)
+        elif VERSION not in spoken or CELL not in can.get("transform_refs", [CELL]):
+            text = f"worker {self.name} speaks neither {PROTOCOL} nor {VERSION} for cells, but {', '.join(spoken)}"
+            raise WorkerError("version", text)
         self._greeted = True
-
-    async def _asked(self, path: str) -> dict[str, Any]:
-        import httpx
-
-        for delay in (*AGAIN, None):
-            try:
-                response = await self._connection().get(path)
-                break
-            except httpx.TransportError as error:
-                if delay is None:
-                    raise self._unreachable(error) from error
-                await asyncio.sleep(delay)
-        self._check(response.status_code, response.text)
-        with contextlib.suppress(ValueError):
-            found = response.json()
-            if isinstance(found, dict):
-                return found
-        raise WorkerError("version", f"what answers at {self.place.url} is no worker")
 
     async def _interrupt(self, run: str) -> None:
         with contextlib.suppress(Exception):  # whatever it says, the wait for its end is bounded
-            await self._connection().delete(f"/v2/executions/{run}", timeout=CONNECT)
+            await self.caller.connection().delete(f"/v2/executions/{run}", timeout=CONNECT)
 
     # Reading
 
@@ -205,7 +168,7 @@ class HttpExecutor:
                         events.put_nowait(event)
                     return
                 if attempt:
-                    raise self._died(None)
+                    raise self.caller.died(None)
         except Exception as error:  # told to whoever waits for the events
             events.put_nowait(error)
 
@@ -217,15 +180,15 @@ class HttpExecutor:
         delays: list[float | None] = [*AGAIN, None]
         while True:
             try:
-                async with self._connection().stream("POST", "/v2/execute", content=body) as response:
+                async with self.caller.connection().stream("POST", "/v2/execute", content=body) as response:
                     if response.status_code == 409:
                         missing = msgspec.json.decode(await response.aread())["missing"]
                         await self._send(msgspec.convert(missing, list[Blob]), store, tell)
                         continue
                     if response.status_code == 410:
-                        raise self._died(None)
+                        raise self.caller.died(None)
                     if response.status_code != 200:
-                        self._check(response.status_code, (await response.aread()).decode("utf-8", "replace"))
+                        self.caller.check(response.status_code, (await response.aread()).decode("utf-8", "replace"))
                     async for line in response.aiter_lines():
                         event = json.loads(line)
                         taken = taken or event["t"] == "accepted"
@@ -233,18 +196,18 @@ class HttpExecutor:
                         ended = event["t"] in ("end", "died")
                 if ended:
                     return
-                raise self._died(None)
+                raise self.caller.died(None)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 delay = delays.pop(0)
                 if delay is None:
-                    raise self._unreachable(error) from error
+                    raise self.caller.unreachable(error) from error
                 await asyncio.sleep(delay)
             except httpx.TransportError as error:
                 self._greeted = False
                 if ended:
                     return
                 if taken:
-                    raise self._died(type(error).__name__) from error
+                    raise self.caller.died(type(error).__name__) from error
                 raise _Broken from error
 
     async def _send(self, blobs: list[Blob], store: Store, tell: Tell) -> None:
@@ -253,10 +216,10 @@ class HttpExecutor:
                 view = await asyncio.to_thread(store.get, blob)
                 headers = {"Content-Length": str(blob.size)}
                 content = _pieces(view, transfer)
-                response = await self._connection().put(
+                response = await self.caller.connection().put(
                     f"/v2/blobs/{blob.hash}", content=content, headers=headers, timeout=120.0
                 )
-                self._check(response.status_code, response.text)
+                self.caller.check(response.status_code, response.text)
 
     async def _arrived(self, end: End, store: Store, tell: Tell) -> Away:
         """Bring what the run left into the store."""
@@ -273,61 +236,20 @@ class HttpExecutor:
 
         chunks: list[bytes | memoryview] = []
         try:
-            async with self._connection().stream("GET", f"/v2/blobs/{blob.hash}?size={blob.size}") as response:
+            async with self.caller.connection().stream("GET", f"/v2/blobs/{blob.hash}?size={blob.size}") as response:
                 if response.status_code != 200:
-                    self._check(response.status_code, (await response.aread()).decode("utf-8", "replace"))
+                    self.caller.check(response.status_code, (await response.aread()).decode("utf-8", "replace"))
                 async for chunk in response.aiter_bytes(_CHUNK):
                     chunks.append(chunk)
                     transfer.add(len(chunk))
         except httpx.TransportError as error:
-            raise self._died(type(error).__name__) from error
+            raise self.caller.died(type(error).__name__) from error
         try:
             stored = await asyncio.to_thread(store.put, chunks)
         except StoreError as error:
             raise WorkerError("store", f"what {self.name} made cannot be kept here: {error}") from error
         if stored != blob:
             raise WorkerError("died", f"what came from {self.name} is not what it said it would be")
-
-    # Refusals
-
-    def _check(self, status: int, text: str) -> None:
-        if status < 300:
-            return
-        said = text[:300]
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            said = str(json.loads(text)["error"])
-        name, variable = self.name, self.place.token_env
-        if status in (401, 403):
-            cure = f"check the variable {variable}" if variable else "name a variable with `token_env` in its config"
-            raise WorkerError("unauthorised", f"worker {name} wants another token\nIts token is wrong: {cure}.")
-        if status == 413:
-            cure = "Pass less to this cell, or raise --max-input-bytes of the worker."
-            raise WorkerError("too large", f"the inputs are too large for worker {name}: {said}\n{cure}")
-        if status in (408, 504):
-            raise WorkerError("timeout", f"worker {name} gave up: {said}\n`# @timeout` sets the limit.")
-        if status == 503:
-            raise WorkerError("unreachable", f"worker {name} takes no cells now: {said}\nTry again when it is back.")
-        raise WorkerError("version", f"worker {name} refused the cell ({status}): {said}")
-
-    def _unreachable(self, error: Exception) -> WorkerError:
-        why = str(error) or type(error).__name__
-        return WorkerError(
-            "unreachable",
-            f"worker {self.name} cannot be reached at {self.place.url}: {why}\n"
-            "Start it (`strata worker`), correct its url in strata.toml, or run the cell here (`# @worker local`).",
-        )
-
-    def _died(self, status: Any) -> WorkerError:
-        if status == "timeout":
-            return WorkerError(
-                "timeout", f"the cell on {self.name} was ended: it was over its time\nRaise `# @timeout`."
-            )
-        how = f" ({status})" if status not in (None, "") else ""
-        return WorkerError(
-            "died",
-            f"worker {self.name} ended before the cell did{how}\n"
-            "Nothing of the run was kept. Run the cell again; if this happens each time, it may need more memory.",
-        )
 
 
 def _pieces(view: memoryview, transfer: Transfer) -> Any:

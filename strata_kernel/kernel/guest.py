@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import select
 import signal
 import sys
 import threading
@@ -23,7 +22,8 @@ from strata_kernel.cells.kind import Identity
 from strata_kernel.cells.python import PythonKind
 from strata_kernel.codecs.values import LiveValues
 from strata_kernel.domain.dispatch import Dispatch, unpack
-from strata_kernel.domain.manifest import Blob, Fact, FileOutput, Manifest
+from strata_kernel.domain.manifest import Fact, FileOutput, Manifest
+from strata_kernel.domain.published import Job
 from strata_kernel.domain.state import Slot, advance, closure
 from strata_kernel.engine.keeping import Options
 from strata_kernel.engine.pipeline import Failed, Outcome, Pipeline
@@ -34,12 +34,13 @@ from strata_kernel.kernel.host import IPythonHost
 from strata_kernel.kernel.interrupt import Interrupts
 from strata_kernel.kernel.looking import LookingKernel
 from strata_kernel.kernel.mounting import Mounting
-from strata_kernel.kernel.observe import active
 from strata_kernel.kernel.observe.watch import Watch
+from strata_kernel.kernel.piped import Stream
 from strata_kernel.kernel.transform import transform
 from strata_kernel.mounts.mounts import Mounts, beside
 from strata_kernel.ports import Observed
 from strata_kernel.store import LocalStore
+from strata_kernel.store.visiting import VisitingStore
 from strata_kernel.world.dists import Distributions
 from strata_kernel.world.places import local_roots
 from strata_kernel.world.world import LocalWorld
@@ -47,9 +48,6 @@ from strata_kernel.world.written import LocalFiles
 
 #: What is installed: looked up once for all the processes that are forked from one.
 _DISTRIBUTIONS = Distributions()
-
-#: Seconds after which text is shown that ends no line, and characters from which on it is at once.
-_SOON, _LONG = 0.1, 8192
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -64,86 +62,6 @@ class _Wire(Wire):
         kind = message["header"]["msg_type"] if isinstance(message, dict) else message
         body = message["content"] if isinstance(message, dict) else content
         self.emit({"t": "show", "kind": kind, "content": body})
-
-
-class _Stream:
-    """A standard stream whose text is shown as it comes."""
-
-    encoding, errors = "utf-8", "replace"
-
-    def __init__(self, name: str, descriptor: int, send: Callable[[str, dict[str, Any]], None]) -> None:
-        self.name, self._descriptor, self._send = f"<{name}>", descriptor, send
-        self._kind = name
-        receiving, sending = os.pipe()
-        os.dup2(sending, descriptor)
-        os.close(sending)
-        self._mark, self._seen = os.urandom(16), threading.Event()
-        self._lock, self._line = threading.Lock(), ""
-        threading.Thread(target=self._follow, args=(receiving,), name=f"strata-{name}", daemon=True).start()
-
-    def _follow(self, receiving: int) -> None:
-        """Show what the programs that the cell starts write."""
-        active.exempt_thread()
-        rest = b""
-        while True:
-            if not select.select([receiving], [], [], _SOON)[0]:
-                self._show()
-                continue
-            chunk = os.read(receiving, 1 << 16)
-            text, mark, after = (rest + chunk).partition(self._mark)
-            rest = b""
-            if mark:
-                text += after
-                self._seen.set()
-            elif self._mark[:1] in text[-15:]:
-                at = text.rfind(self._mark[:1], len(text) - 15)
-                if self._mark.startswith(text[at:]):
-                    text, rest = text[:at], text[at:]
-            if text:
-                self._show(text.decode("utf-8", "replace"))
-
-    def _show(self, text: str = "") -> None:
-        with self._lock:
-            line, self._line = self._line + text, ""
-            if line:
-                self._send("stream", {"name": self._kind, "text": line})
-
-    def write(self, text: str) -> int:
-        """Show the text."""
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        with self._lock:
-            self._line += text
-        if "\n" in text or len(self._line) > _LONG:
-            self._show()
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Show the lines."""
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Show what was written, below Python too."""
-        self._show()
-        if threading.current_thread() is threading.main_thread():
-            self._seen.clear()
-            os.write(self._descriptor, self._mark)
-            self._seen.wait(1)
-
-    def fileno(self) -> int:
-        """Return the descriptor that programs which the cell starts write to."""
-        return self._descriptor
-
-    def isatty(self) -> bool:
-        """Tell that nobody types here."""
-        return False
-
-    def writable(self) -> bool:
-        """Tell that it can be written to."""
-        return True
-
-    closed = False
 
 
 class GuestKernel(LookingKernel):
@@ -185,38 +103,6 @@ class GuestKernel(LookingKernel):
 
         self.loop = asyncio.get_running_loop()
         self.io_loop = IOLoop.current()
-
-
-class GuestStore:
-    """The worker's blobs, with no records but those that came with the cell."""
-
-    def __init__(self, local: LocalStore, twins: Iterable[Manifest]) -> None:
-        self._local, self._twins = local, list(twins)
-
-    def put(self, chunks: Iterable[bytes | memoryview]) -> Blob:
-        """Store the chunks."""
-        return self._local.put(chunks)
-
-    def get(self, blob: Blob) -> memoryview:
-        """Return the bytes."""
-        return self._local.get(blob)
-
-    def has(self, blob: Blob) -> bool:
-        """Tell whether the blob is there."""
-        return self._local.has(blob)
-
-    def entries(self, program: str) -> list[Manifest]:
-        """Return the earlier runs that are known where the cell comes from."""
-        return [m for m in self._twins if m.program == program]
-
-    def publish(self, manifest: Manifest) -> None:
-        """Leave the record to whoever sent the cell."""
-
-    def discard(self, manifest: Manifest) -> None:
-        """Leave it there too."""
-
-    def used(self, manifest: Manifest) -> None:
-        """Note nothing."""
 
 
 class GuestHost(IPythonHost):
@@ -268,7 +154,7 @@ class Guest:
         self.host.mounting = Mounting(kernel, mounts, lambda moved: emit({"t": "progress", "moved": moved}))
         kernel.listen(emit)
         values = LiveValues(self.host.namespace)
-        kept = GuestStore(store, dispatch.twins)
+        kept = VisitingStore(store, dispatch.twins)
         self.publisher = Publisher(kept, values, self._warn, watch.exempt)
         files = LocalFiles(world.files)
         worker = dispatch.terms.worker
@@ -363,8 +249,13 @@ def serve(kernel: GuestKernel, folder: Path, store: LocalStore, memory: int) -> 
 
             resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         try:
-            guest = Guest(kernel, msgspec.json.decode(body, type=Dispatch), store, emit)
-            asyncio.run(guest.run())
+            job = msgspec.json.decode(body, type=Job)
+            if job.errand is not None:
+                from strata_kernel.kernel.errand import ErrandGuest
+
+                asyncio.run(ErrandGuest(kernel, job.errand, store, emit).run())
+            elif job.dispatch is not None:
+                asyncio.run(Guest(kernel, job.dispatch, store, emit).run())
             code = 0
         except BaseException as error:  # a fault of ours, told to whoever waits for the cell
             emit({"t": "end", "error": (type(error).__name__, str(error), []), "manifest": None, "seconds": 0.0})
@@ -391,7 +282,7 @@ def _redirect(kernel: GuestKernel) -> None:
         kernel.session.send(None, kind, content)
 
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
-        setattr(sys, name, _Stream(name, descriptor, send))
+        setattr(sys, name, Stream(name, descriptor, send))
 
 
 def restore_signals() -> None:

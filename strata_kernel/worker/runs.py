@@ -17,7 +17,8 @@ from typing import Any
 
 import msgspec
 
-from strata_kernel.domain.dispatch import Dispatch
+from strata_kernel.domain.dispatch import PROTOCOL, Dispatch
+from strata_kernel.domain.published import VERSION, Errand, Job
 from strata_kernel.store import LocalStore
 from strata_kernel.worker.guests import Guest, Guests
 from strata_kernel.worker.keeping import Keeping
@@ -26,6 +27,8 @@ log = logging.getLogger("strata.worker")
 
 #: Seconds between signs of life while a cell says nothing, and that a cell has to end after its own limit.
 BEAT, GRACE = 1.0, 20.0
+#: The protocols that a worker speaks: the published one, and our own.
+PROTOCOLS = (VERSION, PROTOCOL)
 #: Ids of runs that are remembered, so that none is begun twice.
 REMEMBERED = 10_000
 
@@ -41,6 +44,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     store_bytes: int = 20_000_000_000
     timeout: float = 86400.0
     python: str = sys.executable
+    protocols: tuple[str, ...] = PROTOCOLS
 
 
 class Worker:
@@ -82,8 +86,9 @@ class Worker:
                 guest.interrupt()
         await self.guests.close()
 
-    async def run(self, dispatch: Dispatch) -> AsyncGenerator[bytes, None]:
+    async def run(self, dispatch: Dispatch | Errand) -> AsyncGenerator[bytes, None]:
         """Run the cell and yield lines of JSON, the last of which tells the end."""
+        job = Job(errand=dispatch) if isinstance(dispatch, Errand) else Job(dispatch)
         self.running[dispatch.id] = None
         guest: Guest | None = None
         begun = time.monotonic()
@@ -105,7 +110,7 @@ class Worker:
                     return
                 guest = self.running[dispatch.id] = await self.guests.take()
                 await asyncio.to_thread(self.keeping.used, dispatch.blobs())
-                await guest.give(msgspec.json.encode(dispatch))
+                await guest.give(msgspec.json.encode(job))
                 limit = dispatch.terms.timeout or self.options.timeout
                 async with contextlib.aclosing(self._told(guest, limit)) as told:
                     async for line in told:

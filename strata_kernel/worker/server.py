@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
-import json
 import queue
 import re
 import time
@@ -15,45 +13,16 @@ from typing import Any
 import msgspec
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
-from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
+from tornado.web import Application, HTTPError, RequestHandler
 
 from strata_kernel import __version__
-from strata_kernel.domain.dispatch import Dispatch
+from strata_kernel.domain.dispatch import PROTOCOL, Dispatch
 from strata_kernel.domain.manifest import Blob
+from strata_kernel.domain.published import BUNDLE, CELL, ENVELOPE, VERSION
 from strata_kernel.errors import StoreError
+from strata_kernel.worker.bodies import CHUNK, BodyHandler, WorkerHandler
+from strata_kernel.worker.errands import ErrandHandler
 from strata_kernel.worker.runs import Worker, environment, log
-
-_CHUNK = 1 << 20
-
-
-class WorkerHandler(RequestHandler):
-    """What all routes share: the token, errors as JSON, and no page."""
-
-    open = False
-
-    def initialize(self, worker: Worker) -> None:
-        """Take the worker."""
-        self.worker = worker
-
-    def prepare(self) -> None:
-        """Refuse who has not the token."""
-        token = self.worker.options.token
-        if self.open or not token:
-            return
-        given = self.request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {token}".encode()):
-            raise HTTPError(401)
-
-    def set_default_headers(self) -> None:
-        """Say nothing of the server."""
-        self.clear_header("Server")
-        self.set_header("Content-Type", "application/json")
-
-    def write_error(self, status_code: int, **failure: Any) -> None:
-        """Answer in JSON; a bug of ours is told in the log alone."""
-        error = failure.get("exc_info", (None, None))[1]
-        reason = (error.log_message if isinstance(error, HTTPError) else None) or self._reason
-        self.finish(json.dumps({"error": str(reason)}))
 
 
 class HealthHandler(WorkerHandler):
@@ -65,11 +34,14 @@ class HealthHandler(WorkerHandler):
         """Say what the worker speaks and how busy it is."""
         worker = self.worker
         self.finish({
-            "status": "draining" if worker.draining else "ok",
+            "status": "draining" if worker.draining else "healthy",
             "capabilities": {
-                "protocol_versions": ["v2"],
-                "transform_refs": ["notebook_cell@v1"],
-                "features": {"stream": True, "cancel": True, "blobs": True},
+                "protocol_versions": list(worker.options.protocols),
+                "transform_refs": [CELL],
+                "features": {
+                    "notebook_protocol_version": ENVELOPE, "output_format": BUNDLE, "pull_model": False,
+                    "languages": ["python"], "stream": True, "cancel": True, "blobs": True,
+                },
             },
             "version": __version__,
             "uptime_seconds": round(time.monotonic() - worker.started, 3),
@@ -84,34 +56,6 @@ class EnvironmentHandler(WorkerHandler):
     def get(self) -> None:
         """List it."""
         self.finish(environment())
-
-
-@stream_request_body
-class BodyHandler(WorkerHandler):
-    """A route whose body is counted as it comes."""
-
-    def prepare(self) -> None:
-        """Refuse a body that says it is too large."""
-        self.limit = self.worker.options.max_input_bytes
-        self.request.connection.set_max_body_size(self.limit + _CHUNK)
-        self.count, self.chunks = 0, list[bytes]()
-        super().prepare()
-        length = self.request.headers.get("Content-Length", "0")
-        if length.isdecimal() and int(length) > self.limit:
-            raise HTTPError(413, f"more than {self.limit} bytes")
-        if self.worker.draining:
-            raise HTTPError(503, "this worker is being stopped")
-
-    def data_received(self, chunk: bytes) -> None:
-        """Take one more piece."""
-        self.count += len(chunk)
-        if self.count > self.limit:
-            raise HTTPError(413, f"more than {self.limit} bytes")
-        self.take(chunk)
-
-    def take(self, chunk: bytes) -> None:
-        """Keep it."""
-        self.chunks.append(chunk)
 
 
 class BlobHandler(BodyHandler):
@@ -173,8 +117,8 @@ class BlobHandler(BodyHandler):
         self.set_header("Content-Type", "application/octet-stream")
         self.set_header("Content-Length", size)
         try:
-            for start in range(0, len(view), _CHUNK):
-                self.write(bytes(view[start : start + _CHUNK]))
+            for start in range(0, len(view), CHUNK):
+                self.write(bytes(view[start : start + CHUNK]))
                 await self.flush()
         except StreamClosedError:
             log.info("client gone", extra={"fields": {"blob": name}})
@@ -252,15 +196,21 @@ def check(dispatch: Dispatch) -> None:
 def serve(worker: Worker) -> HTTPServer:
     """Return the server of a worker, which listens to nothing yet."""
     given = {"worker": worker}
-    routes: list[Any] = [
-        ("/health", HealthHandler, given),
-        ("/v2/environment", EnvironmentHandler, given),
-        ("/v2/blobs/([0-9a-f]{64})", BlobHandler, given),
-        ("/v2/execute", ExecuteHandler, given),
-        ("/v2/executions/([0-9a-f]{32})", RunHandler, given),
-    ]
+    routes: dict[str, list[Any]] = {
+        VERSION: [("/v1/execute", ErrandHandler, given)],
+        PROTOCOL: [
+            ("/v2/environment", EnvironmentHandler, given),
+            ("/v2/blobs/([0-9a-f]{64})", BlobHandler, given),
+            ("/v2/execute", ExecuteHandler, given),
+            ("/v2/executions/([0-9a-f]{32})", RunHandler, given),
+        ],
+    }
+    spoken = [route for each in worker.options.protocols for route in routes[each]]
     application = Application(
-        routes, default_handler_class=UnknownHandler, default_handler_args=given, log_function=_log_request
+        [("/health", HealthHandler, given), *spoken],
+        default_handler_class=UnknownHandler,
+        default_handler_args=given,
+        log_function=_log_request,
     )
     return HTTPServer(application, max_header_size=1 << 16, idle_connection_timeout=600)
 

@@ -60,6 +60,43 @@ NEARLY = st.fixed_dictionaries(
         ),
     }
 )
+PARTS = st.fixed_dictionaries(
+    {
+        "protocol_version": st.sampled_from(["v1", "v2", None]),
+        "transform": st.fixed_dictionaries(
+            {
+                "ref": st.sampled_from(["notebook_cell@v1", "scan@v1"]),
+                # None of them runs: there is always something wrong.
+                "params": st.fixed_dictionaries(
+                    {"source": JSON, "timeout_seconds": JSON | st.floats(), "mounts": JSON, "env": JSON, "tables": JSON}
+                ),
+            }
+        )
+        | JSON,
+        "inputs": JSON
+        | st.lists(
+            st.fixed_dictionaries(
+                {"name": st.sampled_from(["x", "../x", "a/b", ""]), "format": st.sampled_from(["json/object", "x", 1])}
+            ),
+            max_size=2,
+        ),
+    }
+)
+FIELD = st.sampled_from(["metadata", "x", "../x", "", 'a"; filename="/etc/x'])
+
+
+def multipart(fields):
+    lines = []
+    for name, content in fields:
+        lines += [b"--b", f'Content-Disposition: form-data; name="{name}"; filename="{name}"'.encode(), b"", content]
+    return b"\r\n".join([*lines, b"--b--", b""])
+
+
+FORMS = st.one_of(
+    PARTS.map(lambda v: multipart([("metadata", json.dumps(v).encode()), ("x", b"1")])),
+    st.lists(st.tuples(FIELD, st.binary(max_size=20)), max_size=3).map(multipart),
+    st.sampled_from([b"--b", b"--b--", b"--b\r\n\r\n--b--", b"--b\r\n" * 500 + b"--b--\r\n"]),
+)
 BODIES = st.one_of(
     st.binary(max_size=200),
     JSON.map(lambda v: json.dumps(v).encode()),
@@ -123,10 +160,19 @@ def test_malformed_requests(shared, method, path, body, headers, allowed):
     assert shared.process.poll() is None
 
 
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
+@given(FORMS, st.sampled_from(["multipart/form-data; boundary=b", "multipart/form-data", "text/plain"]), st.booleans())
+def test_malformed_forms(shared, body, kind, allowed):
+    token = {"Authorization": f"Bearer {TOKEN}"} if allowed else {}
+    status = sent(shared.url, "POST", "/v1/execute", {"Content-Type": kind, **token}, body)
+    assert status == (400 if allowed else 401)
+    assert shared.process.poll() is None
+
+
 def test_it_still_works_and_wrote_nowhere_else(shared):
     assert shared.process.poll() is None
     with shared.client() as client:
-        assert client.get("/health").json()["status"] == "ok"
+        assert client.get("/health").json()["status"] == "healthy"
         assert "Traceback" not in shared.logged()
         content = b"some content"
         from blake3 import blake3

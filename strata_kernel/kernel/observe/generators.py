@@ -8,34 +8,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from strata_kernel.executors.aboard import live, plain
 from strata_kernel.kernel.observe import active
 from strata_kernel.kernel.observe.substitutes import Substitute, put, shadow
 
 if TYPE_CHECKING:
     from strata_kernel.kernel.observe.imports import ImportHooks
     from strata_kernel.kernel.observe.recording import Recording
-
-
-def plain(value: Any) -> Any:
-    """Return a state with arrays turned into (dtype, bytes), so that states compare and pickle."""
-    if isinstance(value, (int, str, float)):
-        return value
-    if isinstance(value, dict):
-        return tuple([(key, plain(value[key])) for key in sorted(value)])
-    if hasattr(value, "tobytes") and hasattr(value, "dtype"):
-        return ("array", str(value.dtype), value.tobytes()) if value.shape else value.item()
-    return value
-
-
-def live(value: Any) -> Any:
-    """Return what `plain` was given."""
-    if isinstance(value, tuple) and value and value[0] == "array":
-        import numpy
-
-        return numpy.frombuffer(value[2], dtype=value[1]).copy()
-    if isinstance(value, tuple):
-        return {key: live(item) for key, item in value}
-    return value
 
 
 def _of_numpy() -> Any:

@@ -1,0 +1,81 @@
+"""What the routes of a worker share: the token, errors as JSON, and bodies that are counted as they come."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import Any
+
+from tornado.web import HTTPError, RequestHandler, stream_request_body
+
+from strata_kernel.worker.runs import Worker
+
+CHUNK = 1 << 20
+
+
+class WorkerHandler(RequestHandler):
+    """What all routes share: the token, errors as JSON, and no page."""
+
+    open = False
+
+    def initialize(self, worker: Worker) -> None:
+        """Take the worker."""
+        self.worker = worker
+
+    def prepare(self) -> None:
+        """Refuse who has not the token."""
+        token = self.worker.options.token
+        if self.open or not token:
+            return
+        given = self.request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {token}".encode()):
+            raise HTTPError(401)
+
+    def set_default_headers(self) -> None:
+        """Say nothing of the server."""
+        self.clear_header("Server")
+        self.set_header("Content-Type", "application/json")
+
+    def write_error(self, status_code: int, **failure: Any) -> None:
+        """Answer in JSON; a bug of ours is told in the log alone."""
+        error = failure.get("exc_info", (None, None))[1]
+        reason = (error.log_message if isinstance(error, HTTPError) else None) or self._reason
+        self.finish(json.dumps({"error": str(reason)}))
+
+
+@stream_request_body
+class BodyHandler(WorkerHandler):
+    """A route whose body is counted as it comes."""
+
+    #: Whether a body that is not much too large is let in and thrown away: most clients hear nothing while they send.
+    patient = False
+
+    def prepare(self) -> None:
+        """Refuse a body that says it is too large."""
+        self.limit = self.worker.options.max_input_bytes
+        self.request.connection.set_max_body_size((2 if self.patient else 1) * self.limit + CHUNK)
+        self.count, self.chunks = 0, list[bytes]()
+        super().prepare()
+        length = self.request.headers.get("Content-Length", "0")
+        if length.isdecimal() and int(length) > self.limit and not self.patient:
+            self.refuse()
+        if self.worker.draining:
+            raise HTTPError(503, "this worker is being stopped")
+
+    def refuse(self) -> None:
+        """Raise the refusal of a body that is too large."""
+        raise HTTPError(413, f"more than {self.limit} bytes")
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take one more piece."""
+        self.count += len(chunk)
+        if self.count <= self.limit:
+            self.take(chunk)
+        elif self.patient:
+            self.chunks.clear()
+        else:
+            self.refuse()
+
+    def take(self, chunk: bytes) -> None:
+        """Keep it."""
+        self.chunks.append(chunk)
