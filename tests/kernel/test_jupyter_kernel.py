@@ -8,15 +8,12 @@ import pytest
 
 
 @pytest.fixture(scope="class", autouse=True)
-def own_store(tmp_path_factory):
-    """Keep the suite out of the user's store."""
-    before = os.environ.get("STRATA_CACHE_STORE")
-    os.environ["STRATA_CACHE_STORE"] = str(tmp_path_factory.mktemp("store"))
-    yield
-    if before is None:
-        del os.environ["STRATA_CACHE_STORE"]
-    else:
-        os.environ["STRATA_CACHE_STORE"] = before
+def own_places(tmp_path_factory):
+    """Keep the suite out of the user's store, and the user's history out of the suite."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STRATA_CACHE_STORE", str(tmp_path_factory.mktemp("store")))
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        yield
 
 
 class TestStrataKernel(jupyter_kernel_test.KernelTests):

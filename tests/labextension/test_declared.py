@@ -285,7 +285,7 @@ async def test_a_worker_tells_how_it_is(ask: Any, notebook: Make, worker: str, m
     assert "MY_TOKEN" in found["text"]
     monkeypatch.setenv("MY_TOKEN", "correct")
     _, found = await ask("worker", path="a.ipynb", name="gpu")
-    assert (found["state"], found["active"], found["protocols"]) == ("ok", 0, ["v2"])
+    assert (found["state"], found["active"], found["protocols"]) == ("ok", 0, ["v1", "v2"])
     assert found["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
     assert found["capacity"] >= 1
     assert found["latency"] > 0
