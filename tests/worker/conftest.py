@@ -5,6 +5,7 @@ import concurrent.futures
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -69,7 +70,10 @@ class Link:
 
     async def _serve(self, started):
         self._loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._join, "127.0.0.1", 0)
+        listener = socket.create_server(("127.0.0.1", 0))
+        # Else the system takes most of what is sent at once, however slowly it is passed on.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        server = await asyncio.start_server(self._join, sock=listener)
         started.set_result(server.sockets[0].getsockname()[1])
         await self._ended.wait()
 

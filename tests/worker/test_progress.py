@@ -54,7 +54,7 @@ def test_bytes_that_go_there_are_told_and_an_interrupt_ends_them(front):
     assert passed < SIZE < front.link.passed - passed
     told = [d.get("progress") for d in front.quiet() if d.get("id") == "b"]
     sending = [p["done"] for p in told if p and p["label"] == "sending"]
-    assert sending
+    assert len(sending) > 1
     assert sending == sorted(sending)
     assert told[-1] is None
 
