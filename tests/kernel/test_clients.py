@@ -99,7 +99,8 @@ def test_headless(client, tmp_path, environ):
 
 
 def test_console(tmp_path, environ):
-    lines = "x = 6\nimport time; y = x * 7\ny\nprint('y is', y)\n"
+    # The console does not wait until it hears the kernel, and for ever for the end of a cell that it did not hear.
+    lines = "!sleep 1\nx = 6\nimport time; y = x * 7\ny\nprint('y is', y)\n"
     spoken = []
     for _ in range(2):
         words = ["jupyter", "console", "--kernel", "strata", "--simple-prompt", "--no-confirm-exit"]
