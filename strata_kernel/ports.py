@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import msgspec
@@ -232,6 +233,10 @@ class Modules(Protocol):
         """Tell whether a module that is loaded is the user's own, which can be unloaded and imported anew."""
         ...
 
+    def users(self) -> Set[str]:
+        """Return the names of the user's own modules that are loaded."""
+        ...
+
     def load(self, module: str) -> None:
         """Import a module by its dotted name, if it can be."""
         ...
@@ -278,6 +283,10 @@ class Host(Protocol):
 
     async def relay(self, cell: Cell, audience: str, run: Callable[[Show], Awaitable[Away]]) -> Away:
         """Show a run in another place as the cell's own; an interrupt cancels `run`."""
+        ...
+
+    def quietly(self) -> AbstractContextManager[None]:
+        """Let nothing reach the page: what values and modules show as they are made again was shown by their cells."""
         ...
 
     def observe(self) -> None:

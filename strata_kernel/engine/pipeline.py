@@ -300,7 +300,7 @@ class Pipeline:
                 await self.resolver.show_results(self.session.cells.index(cell))
             # A repeat needs also what changes with the definitions that it will change.
             wanted = {*reach.slots, *in_reach(reach.slots.values(), state), *(twin.reads if twin else ())}
-            await self.resolver.bring(wanted, state)
+            await self.resolver.bring(wanted, state, reading if audience != "nobody" else None)
             # What would change with a definition that is called had better be here, if no cell has to run for it.
             self.resolver.load(set(endangered(reach.slots.values(), state, self.values)), state)
             if reading.analysis.mutates or reach.opaque:
@@ -324,7 +324,7 @@ class Pipeline:
             capture = Capture(before, ran, seen, made, self.host, self.values)
             return self._completed(capture, standing, audience, twin)
         finally:
-            self.resolver.running.pop()
+            self.resolver.ran()
             self.session.look_anew()
 
     def _failed(self, before: Before, ran: Ran, seen: Observed) -> Failed:

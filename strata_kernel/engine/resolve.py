@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator
 
-from strata_kernel.domain.manifest import FileOutput, Manifest
+from strata_kernel.cells.kind import Reading
+from strata_kernel.domain.manifest import BESIDE, Fact, FileOutput, Manifest
 from strata_kernel.domain.state import (
     ABSENT,
     CURRENT_FOLDER,
@@ -35,9 +36,12 @@ class Resolver:
         self.session, self.placement, self.files, self._rerun = session, placement, files, rerun
         self.store: Store = session.store
         self.host: Host = placement.host
+        placement.can_repeat = lambda: session.ordered
         #: The cells that are being run, outermost first.
         self.running: list[str] = []
         self._loaded: set[str] = set()
+        #: By module of the user's, the cell whose run loaded it.
+        self._loaders: dict[str, str] = {}
         self._replaying = False
 
     async def rerun(self, place: int, state: State, twin: Manifest | None) -> Entry:
@@ -76,10 +80,18 @@ class Resolver:
             self.session.look_anew()
             self.session.settle(changed)
 
-    async def bring(self, names: set[str], state: State) -> None:
-        """Bring names and all hidden units to their versions in the state, and take away what it has not."""
+    def ran(self) -> None:
+        """Note that the innermost cell that was being run no longer is, and which modules it loaded."""
+        cell = self.running.pop()
+        self._loaders = {m: self._loaders.get(m, cell) for m in self.host.modules.users()}
+
+    async def bring(self, names: set[str], state: State, run: Reading | None = None) -> None:
+        """Bring names and all hidden units to their versions in the state, and take away what it has not.
+
+        `run` is the cell that is to run then for what its run shows or leaves, not just for its values.
+        """
         wanted = {n for n in names if n in state and not hidden(n)}
-        if self.host.modules.changed():
+        if self.host.modules.changed() or (run is not None and self._loaded_elsewhere(run)):
             start_over(self.placement, self._apart_from_modules())
         self._load_modules(state)
         for _ in range(len(self.session.cells) + 2):
@@ -93,6 +105,18 @@ class Resolver:
         else:
             await self.replay(pending, state)
         self.placement.clear_to(state)
+
+    def _loaded_elsewhere(self, run: Reading) -> bool:
+        """Tell whether a cell's import would find a module that no cell above has loaded, but the cell or one below."""
+        users = self.host.modules.users()
+        if not users or not self.session.ordered or run.part:
+            return False
+        above = {cell.id for cell in self.session.cells[: self.session.cells.index(run.cell)]}
+        entries = [(cell.id in above, e) for cell in self.session.cells if (e := self.session.entries.get(cell.id))]
+        known = {_module(f) for over, e in entries if over for f in e.saw if f.kind == "module"}
+        mine = self.session.entries.get(run.cell.id)
+        imports = {*run.analysis.modules, *(_module(f) for f in (mine.saw if mine else ()) if f.kind == "module")}
+        return any(self._loaders.get(m) not in above and m not in known for m in _with_parents(imports) & users)
 
     def _apart_from_modules(self) -> set[str]:
         """Return the versions that can hold no part of the user's modules: they need not be loaded anew with these."""
@@ -123,7 +147,8 @@ class Resolver:
             self.placement.settle_hidden({n: s for n, s in state.items() if n != CURRENT_FOLDER})
             for name in wanted:
                 if self.session.world.sources_of([name]):
-                    self.host.modules.load(name)
+                    with self.host.quietly():
+                        self.host.modules.load(name)
             self._loaded.update(wanted)
             self.host.modules.note()
 
@@ -246,6 +271,14 @@ class Resolver:
                 found: object = self.host.namespace[holder]
                 return found
         return None
+
+
+def _module(fact: Fact) -> str:
+    return fact.name.partition(BESIDE)[0]
+
+
+def _with_parents(modules: set[str]) -> set[str]:
+    return {m.rsplit(".", up)[0] for m in modules for up in range(m.count(".") + 1)}
 
 
 def _result(manifest: Manifest) -> str | None:

@@ -54,6 +54,8 @@ class Placement:
         self.state: State = {}
         #: Digest of a unit's live names by (version, names), as it was when the version came into place.
         self.contents: dict[tuple[str, tuple[str, ...]], str | None] = {}
+        #: Tells whether cells can run again for what is taken away.
+        self.can_repeat: Callable[[], bool] = lambda: False
         #: Where units that were saved after their run was recorded are to be found; waits for one being saved.
         self.saved: Callable[[str], Artifact | None] = lambda version: None
 
@@ -106,6 +108,10 @@ class Placement:
         if anew:
             # What lies there is the object that was replaced, or may refer to it.
             self.shelf = {v: values for v, values in self.shelf.items() if v not in kept and not v.startswith(DOUBT)}
+        if anew and self.can_repeat():
+            for name in [n for n, v in self.names.items() if v.startswith(DOUBT)]:
+                del self.names[name]
+                self.host.namespace.pop(name, None)
         pending = list(anew)
         while pending:
             definition = pending.pop()
@@ -123,10 +129,14 @@ class Placement:
 
     def load(self, name: str, state: State) -> bool:
         """Bring a variable's unit to its version in the state without running anything; tell whether it could be."""
-        slot = state[name]
         self.state = state
-        if self.has(name, slot.version):
+        if self.has(name, state[name].version):
             return True
+        with self.host.quietly():
+            return self._load(name, state)
+
+    def _load(self, name: str, state: State) -> bool:
+        slot = state[name]
         shelved = self.shelf.get(slot.version, {})
         kept = name in shelved
         values = shelved if kept else self._values(name, slot.unit, state)

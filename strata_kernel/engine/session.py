@@ -61,6 +61,11 @@ class Entry(msgspec.Struct):
     ahead: dict[str, tuple[str, str]] = {}
 
     @property
+    def saw(self) -> tuple[Fact, ...]:
+        """What its last run saw of the world."""
+        return self.manifest.facts if self.manifest is not None else self.facts
+
+    @property
     def below(self) -> State:
         """The state that the cells below start in."""
         return self.before if self.reading.aside else self.after

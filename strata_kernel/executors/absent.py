@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from strata_kernel.domain.cell import Cell
@@ -16,6 +17,10 @@ class AbsentModules:
     def are_users(self, module: str) -> bool:
         """Tell that none is known to be the user's own."""
         return False
+
+    def users(self) -> Set[str]:
+        """Return none."""
+        return frozenset()
 
     def load(self, module: str) -> None:
         """Leave it to the cell."""
@@ -43,6 +48,10 @@ class AbsentProcess:
     async def relay(self, cell: Cell, audience: str, run: Callable[[Show], Awaitable[Away]]) -> Away:
         """Run in yet another place: never asked for."""
         return await run(lambda kind, content: None)
+
+    def quietly(self) -> AbstractContextManager[None]:
+        """Change nothing: no value is made here."""
+        return nullcontext()
 
     def observe(self) -> None:
         """See nothing."""

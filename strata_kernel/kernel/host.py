@@ -140,6 +140,16 @@ class IPythonHost:
             self._recorder = None
             self._audience = "client"
 
+    @contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Drop what the current request shows."""
+        former = self._recorder, self._audience, self._request_id
+        try:
+            with self._recording("nobody"):
+                yield
+        finally:
+            self._recorder, self._audience, self._request_id = former
+
     async def execute(self, task: Task, audience: str, terms: Terms, step: Step | None = None) -> Ran:
         """Run the task's source; for audiences other than the client nothing of it reaches the page."""
         cell, request = task.cell, dict(self.request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+from collections.abc import Set
 from types import ModuleType
 
 from strata_kernel.domain.state import VARIABLES
@@ -34,6 +35,10 @@ class LoadedModules:
     def are_users(self, module: str) -> bool:
         """Tell whether a module that is loaded is the user's own."""
         return module in self._local
+
+    def users(self) -> Set[str]:
+        """Return the names of the user's modules that are loaded."""
+        return self._local.keys()
 
     def load(self, module: str) -> None:
         """Import a module by its dotted name, if it can be."""
