@@ -310,6 +310,9 @@ class IPythonHost:
                 delattr(patch.holder, patch.name)
             else:
                 setattr(patch.holder, patch.name, patch.value)
+                if patch.holder is sys and hasattr(patch.value, "set_parent"):
+                    # A stream that was away when the request came was not told of it.
+                    patch.value.set_parent(self.kernel.shell.parent_header)
 
     def apply(self, unit: str, state: bytes | None) -> None:
         """Set a hidden unit of the process."""
