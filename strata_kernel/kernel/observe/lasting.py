@@ -84,12 +84,28 @@ def seen() -> Seen:
     found[_BUILTINS] = dict(vars(builtins))
     if (mock := sys.modules.get("unittest.mock")) is not None:
         found["mock:"] = Standing(mock._patch._active_patches)
-    # Those of libraries look after their own.
-    called = [info.func for info in list(weakref.finalize._registry.values())]  # type: ignore[attr-defined]
-    found["finalize:"] = Standing(f for f in called if getattr(f, "__module__", None) in (None, "__main__"))
+    found["finalize:"] = Standing(function for _, function in _finalizers())
     if (shell := get_ipython()) is not None:
         found.update((key, Standing(listed)) for key, listed in _of_shell(shell))
     return found
+
+
+def _finalizers() -> list[tuple[Any, Any]]:
+    """Return the finalizers of the notebook's own, and what they call: those of libraries look after their own."""
+    registered = [(each, info.func) for each, info in list(weakref.finalize._registry.items())]  # type: ignore[attr-defined]
+    return [(each, f) for each, f in registered if getattr(f, "__module__", None) in (None, "__main__")]
+
+
+class _Finalizers:
+    """The finalizers that a run has registered; whatever else is set in their place, they are called no more."""
+
+    def __init__(self, called: list[Any]) -> None:
+        vars(self)["called"] = called
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        for finalizer in vars(self)["called"]:
+            finalizer.detach()
+        vars(self)[name] = value
 
 
 def _of_shell(shell: Any) -> Iterator[tuple[str, list[Any]]]:
@@ -133,6 +149,9 @@ def undo(before: Seen, reasons: list[Reason]) -> dict[str, Patch]:
             callbacks = get_ipython().events.callbacks
             theirs = [c for c in callbacks[name] if _library(c)]
             found[key] = Patch(callbacks, name, [*theirs, *before.get(key, ())])
+        elif kind == "finalize":
+            added = [each for each, f in _finalizers() if not any(f is known for known in before[key])]
+            found[key] = Patch(_Finalizers(added), "called", [])
         elif kind == "log":
             found[key] = Patch(logging.getLogger(None if name == "root" else name), "handlers", [*before.get(key, ())])
     return found
