@@ -108,11 +108,16 @@ def keep_modules(live: dict[str, Slot], seen: Observed, placement: Placement, by
             placement.hidden.pop(name, None)
 
 
-def note_effect(placement: Placement, name: str, patches: Sequence[Patch | None], reload: bool | None) -> None:
-    """Record how an effect that stands can be taken back: with the user's modules, or patch by patch."""
-    if name.startswith("effect:") and reload is not None:
+def note_effect(placement: Placement, unit: Unit, patches: Sequence[Patch | None], reload: bool | None) -> None:
+    """Record what an effect that stands may hold, and how it is taken back: with the user's modules, or by patches."""
+    (name,) = unit.names
+    if not name.startswith("effect:"):
+        return
+    standing = placement.names
+    placement.given[name] = {(n, standing[n]) for n in unit.reach.names if n in standing}
+    if reload is not None:
         placement.reloads[name] = reload
-    if name.startswith("effect:") and patches and None not in patches:
+    if patches and None not in patches:
         placement.patches[name] = [p for p in patches if p is not None]
 
 
@@ -128,8 +133,9 @@ def left_in_process(before: Before, ran: Ran, seen: Observed, placement: Placeme
         return {}
     name = "effect:failed:" + secrets.token_hex(4)
     placement.hidden[name] = name
-    note_effect(placement, name, patches if undo else (), reload)
-    return {name: Slot(Unit((name,), name, "hidden"), before.reading.cell.id)}
+    unit = Unit((name,), name, "hidden")
+    note_effect(placement, unit, patches if undo else (), reload)
+    return {name: Slot(unit, before.reading.cell.id)}
 
 
 def _differs(patch: Patch) -> bool:

@@ -391,7 +391,7 @@ class Pipeline:
             for name in unit.names:
                 if hidden(name):
                     placement.note_hidden(name, unit)
-                    note_effect(placement, name, captured.patches, captured.reloads)
+                    note_effect(placement, unit, captured.patches, captured.reloads)
                 elif name in self.host.namespace:
                     placement.names[name] = unit.version
             if unit.kind in ("value", "definition") and (index in captured.groups or unit.kind == "definition"):

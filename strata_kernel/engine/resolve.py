@@ -97,8 +97,8 @@ class Resolver:
         for _ in range(len(self.session.cells) + 2):
             pending = self._pending(wanted, names, state)
             if not pending:
-                # What is loaded can take away what refers to the definitions that it brought anew.
-                if all(self.placement.has(n, state[n].version) for n in wanted):
+                # What is loaded can take away what refers to what it brought anew, or holds what that stands for.
+                if all(self._stands(n, state) for n in (*wanted, *(n for n in state if n.startswith("effect:")))):
                     break
                 continue
             await self._recompute(pending, state)

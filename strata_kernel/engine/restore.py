@@ -48,6 +48,8 @@ class Placement:
         self._refers: dict[str, tuple[frozenset[tuple[str, str]], tuple[str, str] | None]] = {}
         #: What stood where an effect of this process patched something, by effect; only where patches are all it did.
         self.patches: dict[str, list[Patch]] = {}
+        #: What effects were given to hold, by effect: names with their versions then.
+        self.given: dict[str, set[tuple[str, str]]] = {}
         #: Effects on the user's own modules, which can be made anew, and whether they did nothing else.
         self.reloads: dict[str, bool] = {}
         #: The state that names are being brought to.
@@ -157,7 +159,20 @@ class Placement:
             if here is not None and here.version == slot.version and not stands:
                 self.place(each, value, slot.version)
                 self._register(value, each, slot.unit)
+                if not kept:
+                    self._take_from(each, slot.version)
         return self.has(name, slot.version)
+
+    def _take_from(self, name: str, version: str) -> None:
+        """Take back the effects that hold the value for which another object now stands: their cells give them that."""
+        for effect in [e for e, given in self.given.items() if (name, version) in given]:
+            del self.given[effect]
+            if effect in self.patches:
+                for patch in reversed(self.patches.pop(effect)):
+                    self.host.unpatch(patch)
+            elif effect in self.hidden:
+                self.hidden[effect + ":former"] = effect  # and can be taken back by nothing but a restart
+            self.hidden.pop(effect, None)
 
     def _register(self, value: Any, name: str, unit: Unit) -> None:
         self.note(unit)
