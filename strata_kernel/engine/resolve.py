@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection
 
 from strata_kernel.cells.kind import Reading
-from strata_kernel.domain.manifest import BESIDE, Fact, FileOutput, Manifest
+from strata_kernel.domain.manifest import FileOutput, Manifest
 from strata_kernel.domain.state import (
     ABSENT,
-    CURRENT_FOLDER,
     LAST_RESULT,
     VARIABLES,
     State,
@@ -16,6 +15,7 @@ from strata_kernel.domain.state import (
     holders,
     with_definitions,
 )
+from strata_kernel.engine.imported import UsersModules
 from strata_kernel.engine.restore import Placement, start_over
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.errors import StoreError
@@ -39,9 +39,7 @@ class Resolver:
         placement.can_repeat = lambda: session.ordered
         #: The cells that are being run, outermost first.
         self.running: list[str] = []
-        self._loaded: set[str] = set()
-        #: By module of the user's, the cell whose run loaded it.
-        self._loaders: dict[str, str] = {}
+        self.modules = UsersModules(session, placement)
         self._replaying = False
 
     async def rerun(self, place: int, state: State, twin: Manifest | None) -> Entry:
@@ -82,8 +80,7 @@ class Resolver:
 
     def ran(self) -> None:
         """Note that the innermost cell that was being run no longer is, and which modules it loaded."""
-        cell = self.running.pop()
-        self._loaders = {m: self._loaders.get(m, cell) for m in self.host.modules.users()}
+        self.modules.ran(self.running.pop())
 
     async def bring(self, names: set[str], state: State, run: Reading | None = None) -> None:
         """Bring names and all hidden units to their versions in the state, and take away what it has not.
@@ -91,9 +88,9 @@ class Resolver:
         `run` is the cell that is to run then for what its run shows or leaves, not just for its values.
         """
         wanted = {n for n in names if n in state and not hidden(n)}
-        if self.host.modules.changed() or (run is not None and self._loaded_elsewhere(run)):
-            start_over(self.placement, self._apart_from_modules())
-        self._load_modules(state)
+        if self.host.modules.changed() or (run is not None and self.modules.foreign_to(run)):
+            start_over(self.placement, self.modules.apart())
+        self.modules.load(state)
         for _ in range(len(self.session.cells) + 2):
             pending = self._pending(wanted, names, state)
             if not pending:
@@ -105,52 +102,6 @@ class Resolver:
         else:
             await self.replay(pending, state)
         self.placement.clear_to(state)
-
-    def _loaded_elsewhere(self, run: Reading) -> bool:
-        """Tell whether a cell's import would find a module that no cell above has loaded, but the cell or one below."""
-        users = self.host.modules.users()
-        if not users or not self.session.ordered or run.part:
-            return False
-        above = {cell.id for cell in self.session.cells[: self.session.cells.index(run.cell)]}
-        entries = [(cell.id in above, e) for cell in self.session.cells if (e := self.session.entries.get(cell.id))]
-        known = {_module(f) for over, e in entries if over for f in e.saw if f.kind == "module"}
-        mine = self.session.entries.get(run.cell.id)
-        imports = {*run.analysis.modules, *(_module(f) for f in (mine.saw if mine else ()) if f.kind == "module")}
-        return any(self._loaders.get(m) not in above and m not in known for m in _with_parents(imports) & users)
-
-    def _apart_from_modules(self) -> set[str]:
-        """Return the versions that can hold no part of the user's modules: they need not be loaded anew with these."""
-        free: set[str] = set()
-        for manifest in self._runs():
-            alone = not any(f.kind == "module" for f in manifest.facts)
-            if alone and all(not d.version or d.version in free for d in manifest.reads.values()):
-                free.update(u.version for u in manifest.units)
-        return free
-
-    def _runs(self, above: str = "") -> Iterator[Manifest]:
-        """Yield the runs that are known to stand for cells, in order, down to a cell."""
-        for cell in self.session.cells:
-            if cell.id == above:
-                return
-            entry = self.session.entries.get(cell.id)
-            if entry is not None and entry.manifest is not None:
-                yield entry.manifest
-
-    def _load_modules(self, state: State) -> None:
-        """Load the user's modules that served cells above a change of the folder had loaded: none is found after it."""
-        slot = state.get(CURRENT_FOLDER)
-        if slot is None:
-            return
-        facts = [f for manifest in self._runs(above=slot.by) for f in manifest.facts if f.kind == "module"]
-        wanted = [f.name for f in facts if f.name not in self._loaded]
-        if wanted:
-            self.placement.settle_hidden({n: s for n, s in state.items() if n != CURRENT_FOLDER})
-            for name in wanted:
-                if self.session.world.sources_of([name]):
-                    with self.host.quietly():
-                        self.host.modules.load(name)
-            self._loaded.update(wanted)
-            self.host.modules.note()
 
     async def show_results(self, index: int) -> None:
         """Run the cells above a place whose results were served, for a cell that looks at the record of the session."""
@@ -271,14 +222,6 @@ class Resolver:
                 found: object = self.host.namespace[holder]
                 return found
         return None
-
-
-def _module(fact: Fact) -> str:
-    return fact.name.partition(BESIDE)[0]
-
-
-def _with_parents(modules: set[str]) -> set[str]:
-    return {m.rsplit(".", up)[0] for m in modules for up in range(m.count(".") + 1)}
 
 
 def _result(manifest: Manifest) -> str | None:

@@ -9,7 +9,7 @@ import msgspec
 
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Unit
-from strata_kernel.domain.state import LAST_RESULT, RESTORABLE, SUBMODULE, VARIABLES, Slot, State, hidden, referring
+from strata_kernel.domain.state import LAST_RESULT, RESTORABLE, SUBMODULE, VARIABLES, State, hidden, referring
 from strata_kernel.engine.altered import Definition, Noted
 from strata_kernel.errors import CodecError, StoreError
 from strata_kernel.ports import Blobs, Host, Patch, Values
@@ -160,19 +160,8 @@ class Placement:
                 self.place(each, value, slot.version)
                 self._register(value, each, slot.unit)
                 if not kept:
-                    self._take_from(each, slot.version)
+                    take_from(self, each, slot.version)
         return self.has(name, slot.version)
-
-    def _take_from(self, name: str, version: str) -> None:
-        """Take back the effects that hold the value for which another object now stands: their cells give them that."""
-        for effect in [e for e, given in self.given.items() if (name, version) in given]:
-            del self.given[effect]
-            if effect in self.patches:
-                for patch in reversed(self.patches.pop(effect)):
-                    self.host.unpatch(patch)
-            elif effect in self.hidden:
-                self.hidden[effect + ":former"] = effect  # and can be taken back by nothing but a restart
-            self.hidden.pop(effect, None)
 
     def _register(self, value: Any, name: str, unit: Unit) -> None:
         self.note(unit)
@@ -225,14 +214,11 @@ class Placement:
                 continue
             artifact = slot.unit.artifact if slot else None
             self.host.apply(unit, artifact.inline if artifact else None)
-            self._note(unit, slot)
+            if slot is None:
+                self.hidden.pop(unit, None)
+            else:
+                self.hidden[unit] = slot.version
         return pending
-
-    def _note(self, unit: str, slot: Slot | None) -> None:
-        if slot is None:
-            self.hidden.pop(unit, None)
-        else:
-            self.hidden[unit] = slot.version
 
     def doubt(self, names: set[str], unique: str) -> dict[str, str]:
         """Give up the versions of names and of all settable units until a run that could change them is recorded.
@@ -311,6 +297,18 @@ def of_state(name: str, state: bytes | None) -> Unit:
     content = digest(name, state)
     artifact = Artifact("state", inline=state) if state is not None else None
     return Unit((name,), content, "hidden", content, artifact)
+
+
+def take_from(placement: Placement, name: str, version: str) -> None:
+    """Take back the effects that hold the value for which another object now stands: their cells give them that."""
+    for effect in [e for e, given in placement.given.items() if (name, version) in given]:
+        del placement.given[effect]
+        if effect in placement.patches:
+            for patch in reversed(placement.patches.pop(effect)):
+                placement.host.unpatch(patch)
+        elif effect in placement.hidden:
+            placement.hidden[effect + ":former"] = effect  # and can be taken back by nothing but a restart
+        placement.hidden.pop(effect, None)
 
 
 def changed_in_place(placement: Placement, altered: Iterable[tuple[str, str]]) -> None:
