@@ -30,6 +30,8 @@ HISTORY = re.compile(r"_{2,3}|_i{1,3}|_i?\d+|_dh|_oh|_ih|In|Out|_exit_code|__ann
 SUBMODULE = "module:"
 #: Hidden units for the variables of the user's own modules.
 VARIABLES = "proc:module:"
+#: Hidden units for imports of the user's own modules that showed something: who imports them later shows nothing.
+IMPORTED = "proc:import:"
 #: The unit of the figures that pyplot keeps open, with most backends, from one cell to the next.
 FIGURES = VARIABLES + "matplotlib.pyplot"
 #: What values share that hold one of them.
@@ -45,6 +47,7 @@ _WORDS = {
     LANES: "what stands on its lanes",
     AFTER: "cell {}",
     VARIABLES: "what the notebook did to the module `{}`",
+    IMPORTED: "the first import of the module `{}`",
     CURRENT_FOLDER: "the working folder",
     "proc:": "the state of {}",
     "env:": "environment variable {}",

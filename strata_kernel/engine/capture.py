@@ -32,7 +32,7 @@ from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.lookup import FRESH
 from strata_kernel.engine.resident import resident
 from strata_kernel.engine.restore import Source, of_state
-from strata_kernel.engine.twins import as_other, role, same_inputs, same_results, with_nonce
+from strata_kernel.engine.twins import as_other, first, role, same_inputs, same_results, with_nonce
 from strata_kernel.ports import Group, Host, Observed, Patch, Ran, Values
 
 UNDETERMINED = frozenset({"clock", "entropy", "introspection", "network", "random", "subprocess", "threads", "live"})
@@ -362,7 +362,8 @@ def finish(
         # Facts about libraries depend on who imports them first in a process: the run that is repeated keeps its own.
         key, facts = twin.key, twin.facts
         theirs = {role(u): u for u in twin.units}
-        units = [as_other(u, theirs[role(u)]) for u in units]
+        units = [as_other(u, theirs[role(u)]) if role(u) in theirs else u for u in units]
+        units += [u for u in twin.units if first(u) and u not in units]
         groups = {i: g for i, g in groups.items() if units[i].artifact is None}
         nonce = twin.nonce
     elif twin is not None or undetermined:

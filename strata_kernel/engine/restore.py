@@ -9,7 +9,7 @@ import msgspec
 
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Artifact, Unit
-from strata_kernel.domain.state import LAST_RESULT, RESTORABLE, SUBMODULE, VARIABLES, State, hidden, referring
+from strata_kernel.domain.state import IMPORTED, LAST_RESULT, RESTORABLE, SUBMODULE, VARIABLES, State, hidden, referring
 from strata_kernel.engine.altered import Definition, Noted
 from strata_kernel.errors import CodecError, StoreError
 from strata_kernel.ports import Blobs, Host, Patch, Values
@@ -321,7 +321,7 @@ def changed_in_place(placement: Placement, altered: Iterable[tuple[str, str]]) -
 def start_over(placement: Placement, keep: Set[str] = frozenset()) -> None:
     """Unload the user's modules and let go of all that may hold a part of them, which is all but these versions."""
     placement.host.modules.unload()
-    for unit in [u for u in placement.hidden if u in placement.reloads or u.startswith(VARIABLES)]:
+    for unit in [u for u in placement.hidden if u in placement.reloads or u.startswith((VARIABLES, IMPORTED))]:
         del placement.hidden[unit]
     for name in placement.host.names():
         if placement.names.get(name) not in keep:

@@ -8,6 +8,7 @@ import msgspec
 
 from strata_kernel.domain import provenance
 from strata_kernel.domain.manifest import Dependency, Fact, Manifest, Unit
+from strata_kernel.domain.state import IMPORTED
 
 
 def same_inputs(twin: Manifest, reads: Mapping[str, Dependency], facts: Iterable[Fact]) -> bool:
@@ -22,9 +23,15 @@ def role(unit: Unit) -> tuple[str, ...]:
     return ("effect:",) if unit.names[0].startswith("effect:") else unit.names
 
 
+def first(unit: Unit) -> bool:
+    """Tell whether a unit stands for the first import of a module, which is not repeated in the same process."""
+    return unit.names[0].startswith(IMPORTED)
+
+
 def same_results(mine: list[Unit], theirs: Iterable[Unit], *, undetermined: bool) -> bool:
     """Tell whether two runs left equal units; what an undetermined one left has to be told from its content."""
-    others = {role(u): u for u in theirs}
+    others = {role(u): u for u in theirs if not first(u)}
+    mine = [u for u in mine if not first(u)]
     if {role(u) for u in mine} != others.keys():
         return False
     if undetermined and any(u.content is None and u.kind == "value" for u in mine):

@@ -87,6 +87,7 @@ class IPythonHost:
         self._own: frozenset[str] = frozenset()
         streams.lighten()
         self.mounting = Mounting(kernel)
+        watch.modules.shown = self._shown
         self._send = kernel.session.send
         kernel.session.send = self._intercept
 
@@ -139,6 +140,11 @@ class IPythonHost:
             streams.flush()
             self._recorder = None
             self._audience = "client"
+
+    def _shown(self) -> int:
+        """Return how many messages have shown something of what runs now."""
+        streams.flush()
+        return self._recorder.heard if self._recorder is not None else 0
 
     @contextmanager
     def quietly(self) -> Iterator[None]:
@@ -317,7 +323,8 @@ class IPythonHost:
     def apply(self, unit: str, state: bytes | None) -> None:
         """Set a hidden unit of the process."""
         if unit != LAST_RESULT:
-            self.watch.apply(unit, state)
+            with self.quietly():
+                self.watch.apply(unit, state)
             return
         hook = self.kernel.shell.displayhook
         hook._ = hook.__ = hook.___ = ""

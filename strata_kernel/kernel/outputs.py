@@ -20,6 +20,8 @@ class Recorder:
         self.outputs: list[dict[str, Any]] = []
         self.live = False
         self.result = False
+        #: How many messages came.
+        self.heard = 0
         self._clear = False
 
     def add(self, kind: str, content: dict[str, Any]) -> None:
@@ -28,6 +30,7 @@ class Recorder:
             self.live = True
         if kind not in SHOWN:
             return
+        self.heard += 1
         if kind == "clear_output":
             self._clear = bool(content.get("wait"))
             if not self._clear:

@@ -17,14 +17,14 @@ Hook = Callable[[ModuleType], None]
 class ImportHooks:
     """A finder that leaves finding to the others, and lets known modules be looked at once they are executed.
 
-    `around` is a pair of calls before and after each outermost import of a module that is not the user's; `users` is
-    called with the name after each outermost import of one that is.
+    `around` is a pair of calls before and after each outermost import of a module that is not the user's, `users` one
+    around each outermost import of one that is: the second gets the name, and what the first returned.
     """
 
     def __init__(self, is_users: Callable[[str], bool]) -> None:
         self.hooks: dict[str, list[Hook]] = {}
         self.around: tuple[Callable[[], Any], Callable[[Any], None]] | None = None
-        self.users: Callable[[str], None] | None = None
+        self.users: tuple[Callable[[], Any], Callable[[str, Any], None]] | None = None
         self._is_users = is_users
         self._local = threading.local()
 
@@ -90,13 +90,15 @@ class ImportHooks:
 
     def _execute_users(self, original: Callable[[ModuleType], None], module: ModuleType) -> None:
         outer = getattr(self._local, "users", False)
+        around = self.users if not outer else None
+        before = active.attempt(around[0]) if around is not None else None
         self._local.users = True
         try:
             original(module)
         finally:
             self._local.users = outer
-            if self.users is not None and not outer:
-                active.attempt(self.users, module.__name__)
+            if around is not None:
+                active.attempt(around[1], module.__name__, before)
 
 
 def _in_place(function: FunctionType | Callable[..., None]) -> Callable[..., None]:

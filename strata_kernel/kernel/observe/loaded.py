@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from collections.abc import Set
+from collections.abc import Callable, Set
 from types import ModuleType
 
 from strata_kernel.domain.state import VARIABLES
@@ -31,6 +31,9 @@ class LoadedModules:
         #: All modules that were looked at, and by what it is told that none came since.
         self._seen: set[str] = set()
         self._newest: tuple[int, str] = (0, "")
+        #: Those whose import showed something since a recording began, and how much has been shown by now.
+        self.loud: set[str] = set()
+        self.shown: Callable[[], int] = lambda: 0
 
     def are_users(self, module: str) -> bool:
         """Tell whether a module that is loaded is the user's own."""
@@ -46,8 +49,14 @@ class LoadedModules:
             with contextlib.suppress(Exception):  # the module's own code, which already ran in an earlier process
                 importlib.import_module(module)
 
-    def loaded(self, module: str) -> None:
+    def loading(self) -> int:
+        """Return how much had been shown when a module of the user's is about to be executed."""
+        return self.shown()
+
+    def loaded(self, module: str, before: int | None) -> None:
         """Note that a module of the user's was just executed, for the first time or again."""
+        if self.shown() != before:
+            self.loud.add(module)
         if module in self._local:
             self._adopt(module)
         self.note()

@@ -9,6 +9,7 @@ from typing import Any
 
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Fact
+from strata_kernel.domain.state import IMPORTED
 from strata_kernel.kernel.observe import active, lasting
 from strata_kernel.kernel.observe.generators import GENERATORS
 from strata_kernel.kernel.observe.loaded import LoadedModules
@@ -34,7 +35,7 @@ class Watch:
         self.observer.install()
         hooks = import_hooks()
         self.process.install(hooks)
-        hooks.users = self.modules.loaded
+        hooks.users = self.modules.loading, self.modules.loaded
 
     def exempt(self) -> None:
         """Keep what the calling thread does out of every recording."""
@@ -43,6 +44,7 @@ class Watch:
     def start(self, namespace: dict[str, Any]) -> None:
         """Begin to record."""
         self._before = self.process.snapshot()
+        self.modules.loud.clear()
         self.observer.start(namespace, {u: s for u, s in self._before.items() if u in GENERATORS})
 
     def stop(self, candidates: Iterable[Any]) -> Observed:
@@ -54,6 +56,7 @@ class Watch:
         # A state that the cell set is its own even where it happens to be the one that it found.
         changes |= {unit: after[unit] for unit in seen.set_generators if unit in after}
         hidden = {unit: self.process.pack(state) for unit, state in changes.items()}
+        hidden |= {IMPORTED + module: b"1" for module in self.modules.loud}
         drawn = {u for u in changes if u.startswith("rng:") and u not in seen.reseeded} | seen.asked
         reasons = [*seen.reasons, *self.process.effects(self._before, after)]
         if seen.changed:
@@ -81,7 +84,11 @@ class Watch:
     def apply(self, unit: str, state: bytes | None) -> None:
         """Set a hidden unit of the process; None is its state at start."""
         with active.exempt():
-            self.process.apply(unit, state)
+            if not unit.startswith(IMPORTED):
+                self.process.apply(unit, state)
+            elif state is not None:
+                self.modules.load(unit.removeprefix(IMPORTED))
+                self.modules.note()
 
 
 def _unique(facts: Iterable[Fact]) -> tuple[Fact, ...]:
