@@ -249,6 +249,8 @@ def generate(rnd):
     for i in range(rnd.randint(2, 12)):
         document.cells.append(document.fresh(i))
     files = {k: v for t in themes for k, v in FILES.get(t, {}).items()}
+    if "modules" in themes and rnd.random() < 0.3:  # who imports them first shows that
+        files |= {path: f"print({path!r})\n{files[path]}" for path in ("helper.py", "base.py")}
     cells = [source for source, _ in document.cells]
     variants = {g: rnd.choice(ACTIVE) for g in "gh"} if "variants" in themes else {}
     steps = [("run_all",)] + [("check",)] * (rnd.random() < 0.5)
