@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator
 
 from strata_kernel.cells.kind import Reading
+from strata_kernel.domain.cell import Cell
 from strata_kernel.domain.manifest import BESIDE, Fact, Manifest
 from strata_kernel.domain.state import CURRENT_FOLDER, State
 from strata_kernel.engine.restore import Placement
@@ -30,10 +31,24 @@ class UsersModules:
         users = self.host.modules.users()
         if not users or not self.session.ordered or run.part:
             return False
-        saw = {i: {_module(f) for f in e.saw if f.kind == "module"} for i, e in self.session.entries.items()}
-        above = {cell.id for cell in self.session.cells[: self.session.cells.index(run.cell)]}
-        imports = _with_parents(run.analysis.modules | saw.get(run.cell.id, set())) & users
-        return any(self._loaders.get(m) not in above and not any(m in saw.get(i, ()) for i in above) for m in imports)
+        above = self.session.cells[: self.session.cells.index(run.cell)]
+        theirs = set(map(_module, self._imported(above)))
+        loaders = {cell.id for cell in above}
+        mine = _with_parents({*run.analysis.modules, *map(_module, self._seen_by(run.cell))}) & users
+        return any(m not in theirs and self._loaders.get(m) not in loaders for m in mine)
+
+    def _seen_by(self, cell: Cell) -> list[Fact]:
+        """Return the modules that the last run of a cell depended on, if only for a function that it defined."""
+        entry = self.session.entries.get(cell.id)
+        return [f for f in entry.saw if f.kind == "module"] if entry is not None else []
+
+    def _imported(self, cells: Iterable[Cell]) -> Iterator[Fact]:
+        """Yield the modules that the cells' own statements have imported, where these ran to their end."""
+        for cell in cells:
+            entry = self.session.entries.get(cell.id)
+            if entry is not None and entry.manifest is not None:
+                tops = {found.module.partition(".")[0] for found in entry.reading.analysis.imports.values()}
+                yield from (f for f in self._seen_by(cell) if _module(f).partition(".")[0] in tops)
 
     def apart(self) -> set[str]:
         """Return the versions that can hold no part of the user's modules: they need not be loaded anew with these."""
@@ -44,11 +59,9 @@ class UsersModules:
                 free.update(u.version for u in manifest.units)
         return free
 
-    def _runs(self, above: str = "") -> Iterator[Manifest]:
-        """Yield the runs that are known to stand for cells, in order, down to a cell."""
+    def _runs(self) -> Iterator[Manifest]:
+        """Yield the runs that are known to stand for cells, in order."""
         for cell in self.session.cells:
-            if cell.id == above:
-                return
             entry = self.session.entries.get(cell.id)
             if entry is not None and entry.manifest is not None:
                 yield entry.manifest
@@ -58,8 +71,9 @@ class UsersModules:
         slot = state.get(CURRENT_FOLDER)
         if slot is None:
             return
-        facts = [f for manifest in self._runs(above=slot.by) for f in manifest.facts if f.kind == "module"]
         users = self.host.modules.users()
+        place = next((i for i, cell in enumerate(self.session.cells) if cell.id == slot.by), 0)
+        facts = self._imported(self.session.cells[:place])
         wanted = [f.name for f in facts if _module(f) not in users and f.name not in self._nowhere]
         if wanted:
             self.placement.settle_hidden({n: s for n, s in state.items() if n != CURRENT_FOLDER})
@@ -75,5 +89,5 @@ def _module(fact: Fact) -> str:
     return fact.name.partition(BESIDE)[0]
 
 
-def _with_parents(modules: Set[str]) -> set[str]:
+def _with_parents(modules: Iterable[str]) -> set[str]:
     return {m.rsplit(".", up)[0] for m in modules for up in range(m.count(".") + 1)}

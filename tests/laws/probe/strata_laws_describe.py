@@ -19,6 +19,7 @@ import types
 ATOMS = (int, float, complex, bool, str, bytes, type(None), type(...), range)
 HIDDEN = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
+WARNED = re.compile(r"^\S+:\d+: (?=\w*Warning)", re.MULTILINE)
 SKIPPED = {
     "__dict__",
     "__weakref__",
@@ -150,7 +151,7 @@ class Describer:
         if where == "random.Random":
             return [where, digest(repr(x.getstate()))]
         if where == "IPython.utils.capture.CapturedIO":
-            return [where, x.stdout, x.stderr]
+            return [where, x.stdout, WARNED.sub("", x.stderr)]
         if (kind.__module__.startswith(MUTE) and not isinstance(x, list)) or where.endswith("iterator"):
             return ["opaque", where]
         return self.instance(x, kind, where, path)
