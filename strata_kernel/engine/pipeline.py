@@ -209,7 +209,7 @@ class Pipeline:
         agreed = self.options.cascade != "off"
         asked = False
         for place in range(index):
-            entry = self.session.current(self.session.cells[place], state, self.resolver.restore_files)
+            entry = self.session.current(self.session.cells[place], state, self.resolver.restore_files, index)
             if agreed and self._must_run(entry, target):
                 if not asked:
                     asked = True

@@ -226,6 +226,9 @@ class Placement:
         Whatever ends the run, nothing is then taken for what it may no longer be. Returns the versions as they stood.
         """
         standing, version = dict(self.names), DOUBT + unique
+        # What effects hold can change by any run, also where it lies aside.
+        held = {v for effect, given in self.given.items() if effect in self.hidden for _, v in given}
+        self.shelf = {v: values for v, values in self.shelf.items() if v not in held}
         for name in names:
             self.names[name] = version
         self._doubted = version

@@ -163,14 +163,17 @@ class Session:
                 old.after = advance(state, old.manifest, cell.id)
         return old
 
-    def current(self, cell: Cell, state: State, prepare: Callable[[State], object] = lambda state: None) -> Entry:
+    def current(
+        self, cell: Cell, state: State, prepare: Callable[[State], object] = lambda _: None, until: int | None = None
+    ) -> Entry:
         """Return what stands for the cell after this state, kept from the last time when nothing has changed.
 
-        `prepare` is called before the cell is looked up: it can bring the files of the notebook to the state.
+        `prepare` is called before the cell is looked up: it can bring the files of the notebook to the state. `until`
+        is the place of the cell that this is asked for, which sees what the cells from there on wrote as it stands.
         """
         old = self.entries.get(cell.id)
         known = old is not None and old.reading.cell == cell and same(old.before, state)
-        if old is not None and known and old.ahead == self.ahead(old.reading) and self._stands(old, state):
+        if old is not None and known and old.ahead == self.ahead(old.reading) and self._stands(old, state, until):
             if old.before is not state:
                 old.before = state
                 old.after = advance(state, old.manifest, cell.id) if old.manifest else old.after
@@ -180,19 +183,26 @@ class Session:
         self.enter(entry)
         return entry
 
-    def _stands(self, entry: Entry, state: State) -> bool:
+    def _stands(self, entry: Entry, state: State, until: int | None = None) -> bool:
         if entry.manifest is None:
             return entry.error is not None and all(self._moment.holds(f) for f in entry.facts)
         if entry.reading.policy.ttl is not None:
             return False  # its time may be up: looking it up tells
         # What the notebook wrote since is no change of the world: the cell did run before it.
         if entry.manifest.facts and any(
-            entry.excused.get((f.kind, f.name)) != self.world.sight(f)
+            entry.excused.get((f.kind, f.name)) != self.world.sight(f) or self._is_new_to(f, until)
             for f in broken(entry.manifest, state, self._moment)
         ):
             return False
         entry.turn = self.turn
         return True
+
+    def _is_new_to(self, fact: Fact, until: int | None) -> bool:
+        """Tell whether only cells from a place on have written what a fact looked at."""
+        known = [self.entries.get(cell.id) for cell in self.cells]
+        wrote = [entry.manifest.files if entry is not None and entry.manifest is not None else () for entry in known]
+        here = [any(fact.name in (file.path, file.path.rpartition("/")[0]) for file in files) for files in wrote]
+        return any(here) and not any(here[:until])
 
     def settle(self, paths: Iterable[str]) -> None:
         """Note that the notebook itself has just changed these paths, for the cells that were found to stand before."""
