@@ -190,19 +190,12 @@ class Session:
             return False  # its time may be up: looking it up tells
         # What the notebook wrote since is no change of the world: the cell did run before it.
         if entry.manifest.facts and any(
-            entry.excused.get((f.kind, f.name)) != self.world.sight(f) or self._is_new_to(f, until)
+            entry.excused.get((f.kind, f.name)) != self.world.sight(f) or _is_new_to(self, f, until)
             for f in broken(entry.manifest, state, self._moment)
         ):
             return False
         entry.turn = self.turn
         return True
-
-    def _is_new_to(self, fact: Fact, until: int | None) -> bool:
-        """Tell whether only cells from a place on have written what a fact looked at."""
-        known = [self.entries.get(cell.id) for cell in self.cells]
-        wrote = [entry.manifest.files if entry is not None and entry.manifest is not None else () for entry in known]
-        here = [any(fact.name in (file.path, file.path.rpartition("/")[0]) for file in files) for files in wrote]
-        return any(here) and not any(here[:until])
 
     def settle(self, paths: Iterable[str]) -> None:
         """Note that the notebook itself has just changed these paths, for the cells that were found to stand before."""
@@ -311,6 +304,14 @@ class Session:
     def versions(self) -> set[str]:
         """Return every version that some place of the document prescribes."""
         return {s.version for e in self.entries.values() for s in e.after.values()}
+
+
+def _is_new_to(session: Session, fact: Fact, until: int | None) -> bool:
+    """Tell whether only cells from a place on have written what a fact looked at."""
+    known = [session.entries.get(cell.id) for cell in session.cells]
+    wrote = [entry.manifest.files if entry is not None and entry.manifest is not None else () for entry in known]
+    here = [any(fact.name in (file.path, file.path.rpartition("/")[0]) for file in files) for files in wrote]
+    return any(here) and not any(here[:until])
 
 
 def _guess(reading: Reading, reach: Closure, state: State) -> State:
