@@ -132,6 +132,7 @@ class IPythonHost:
     def _recording(self, audience: str) -> Iterator[Recorder]:
         # Threads and subshells have requests of their own: what they send is told apart by the id.
         self._request_id = self.kernel.current_message_id
+        streams.address(self.kernel.shell.parent_header)
         recorder = self._recorder = Recorder()
         self._audience = audience
         try:
@@ -316,9 +317,6 @@ class IPythonHost:
                 delattr(patch.holder, patch.name)
             else:
                 setattr(patch.holder, patch.name, patch.value)
-                if patch.holder is sys and hasattr(patch.value, "set_parent"):
-                    # A stream that was away when the request came was not told of it.
-                    patch.value.set_parent(self.kernel.shell.parent_header)
 
     def apply(self, unit: str, state: bytes | None) -> None:
         """Set a hidden unit of the process."""

@@ -47,6 +47,12 @@ def _lighten(stream: OutStream) -> None:
     stream.write, stream.flush = counting, flushing
 
 
+def address(parent: Any) -> None:
+    """Let what is written belong to a request, also where a stream was away when that came and was not told."""
+    for stream in _OURS:
+        stream.set_parent(parent)
+
+
 def flush() -> None:
     """Wait until everything that was written so far has been sent."""
     for stream in (*_OURS, sys.stdout, sys.stderr):
