@@ -1,11 +1,19 @@
 """Cells on a real Dask cluster of several processes."""
 
+import asyncio
 import os
 import subprocess
 import sys
 
 import pytest
 
+from strata_kernel import transfer
+from strata_kernel.domain.cell import Cell
+from strata_kernel.domain.dispatch import Dispatch
+from strata_kernel.domain.terms import Terms
+from strata_kernel.errors import WorkerError
+from strata_kernel.executors.dask import Cluster, DaskExecutor
+from strata_kernel.store import LocalStore
 from tests.worker.meeting import Meeting
 from tests.worker.test_worker import CELLS, TEXTS, play, seen
 
@@ -80,6 +88,37 @@ def test_large_inputs_are_scattered_once(far, cluster):
 
 def _sizes(dask_scheduler):
     return {key: task.nbytes for key, task in dask_scheduler.tasks.items()}
+
+
+def test_what_a_cell_made_comes_back_by_pieces_and_is_told(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "SHOWN", 0)
+    monkeypatch.setattr(transfer, "PAUSE", 0)
+    size, shown = 20_000_000, []
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+    async def play(run, source, python):
+        gpu = DaskExecutor("gpu", Cluster(cluster))
+        try:
+            assert await gpu.differences(()) == ()
+            # Of a worker that has come since then this is all that is known.
+            gpu._known = [type(r)(python, r.distributions) for r in gpu._known]
+            dispatch = Dispatch(
+                id=run * 32, cell=Cell("a", source), terms=Terms(worker="gpu"), folder="/nowhere", python=python
+            )
+            return await gpu.execute(dispatch, lambda kind, content: shown.append((kind, content)), store)
+        finally:
+            await gpu.close()
+
+    store = LocalStore(tmp_path / "store")
+    away = asyncio.run(play("a", f"import random\nmade = random.Random(1).randbytes({size})\nsmall = [1]", here))
+    blobs = [blob for unit in away.manifest.units if unit.artifact for blob in (unit.artifact.stream,) if blob]
+    assert [blob.size > size for blob in blobs] == [True]
+    assert store.has(blobs[0])
+    told = [c["done"] for kind, c in shown if kind == "progress" and c.get("label") == "receiving"]
+    assert (len(told) > 1, told[-1], told == sorted(told)) == (True, blobs[0].size, True)
+    assert ("progress", {}) in shown
+    with pytest.raises(WorkerError, match=f"runs Python {here}, this kernel 3.1"):
+        asyncio.run(play("b", "x = 1", "3.1"))
 
 
 def test_an_interrupt_reaches_the_cell(far):
