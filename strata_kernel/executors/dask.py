@@ -21,7 +21,7 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.dispatch import Away, Dispatch, blobs_of_run
 from strata_kernel.domain.manifest import Blob, Fact
 from strata_kernel.errors import StoreError, WorkerError
-from strata_kernel.executors.following import Events
+from strata_kernel.executors.following import Events, Lost
 from strata_kernel.executors.remote import End
 from strata_kernel.executors.report import Health, Report, normal
 from strata_kernel.ports import Show, Store
@@ -58,10 +58,6 @@ class Cluster(NamedTuple):
     scheduler: str
     workers: int = 0
     resources: Mapping[str, float] = {}
-
-
-class _Lost(Exception):
-    """What the cell needs was lost with a worker."""
 
 
 def call(name: str, *args: Any) -> Any:
@@ -104,11 +100,11 @@ class DaskExecutor:
         """Run the cell on some worker; raise WorkerError."""
         for report in await self._reports():
             self._check_python(report.python, dispatch)
-        events = self._events[dispatch.id] = Events(show)
+        events = self._events[dispatch.id] = Events(show, self._whole)
         following = asyncio.ensure_future(events.follow())
         try:
             for attempt in range(AGAIN):
-                with contextlib.suppress(_Lost):
+                with contextlib.suppress(Lost):
                     return await self._attempt(dispatch, f"strata-{dispatch.id}-{attempt}", events, store)
             raise self._died(f"its inputs were lost {AGAIN} times")
         finally:
@@ -256,7 +252,7 @@ class DaskExecutor:
             except concurrent.futures.CancelledError:
                 if interrupted:
                     return Away(error=("KeyboardInterrupt", "", []))
-                raise _Lost from None
+                raise Lost from None
             except asyncio.CancelledError:
                 if interrupted:
                     raise
@@ -324,16 +320,21 @@ class DaskExecutor:
         return Away(manifest=end.manifest, seconds=end.seconds)
 
     async def _fetched(self, blob: Blob, worker: str, transfer: Transfer) -> list[bytes]:
+        """Return what a cell left on a worker, piece by piece; raise Lost."""
         client = await self._connected()
         pieces: list[bytes] = []
         for start in range(0, blob.size, PIECE):
             try:
                 found = await client.run(call, "piece", blob.hash, blob.size, start, PIECE, workers=[worker])
             except Exception as error:  # whatever became of the worker, what the cell left is gone with it
-                raise _Lost from error
+                raise Lost from error
             pieces.append(found[worker])
             transfer.add(len(pieces[-1]))
         return pieces
+
+    async def _whole(self, blob: Blob, worker: str) -> bytes:
+        with Transfer(lambda moved: None, "receiving", blob.size) as transfer:
+            return b"".join(await self._fetched(blob, worker, transfer))
 
     def _died(self, why: str) -> WorkerError:
         return WorkerError(

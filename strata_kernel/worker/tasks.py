@@ -21,6 +21,8 @@ __all__ = ["environment", "interrupt", "piece", "run"]
 
 #: Bytes that come back with the events of a run: the scheduler keeps the last thousand of these.
 SMALL = 1 << 14
+#: Bytes of one event above which it is fetched from here, so that no scheduler has to hold it.
+EVENT = 1 << 16
 
 _inner: _Inner | None = None
 _lock = threading.Lock()
@@ -89,9 +91,14 @@ def run(job: bytes, topic: str, hashes: Sequence[str], *contents: Any) -> dict[s
 
     def emit(line: bytes) -> None:
         nonlocal count
-        if not line.startswith(b'{"t":"beat"'):
-            count += 1
+        if line.startswith(b'{"t":"beat"'):
+            return
+        count += 1
+        if len(line) <= EVENT:
             tell({"line": line.decode()})
+        else:
+            blob = store.put([line])
+            tell({"line": "", "blob": [blob.hash, blob.size]})
 
     end = inner.wait(inner.run(dispatch, emit))
     manifest = msgspec.json.decode(end, type=_End).manifest if end.startswith(b'{"t":"end"') else None

@@ -53,6 +53,7 @@ def far(frontend, cluster, tmp_path):
 
 
 GPU = "# @worker gpu\n"
+SHOWN = ("stream", "display_data")
 
 
 def test_a_notebook_here_and_on_a_cluster(far):
@@ -110,10 +111,15 @@ def test_what_a_cell_made_comes_back_by_pieces_and_is_told(cluster, tmp_path, mo
             await gpu.close()
 
     store = LocalStore(tmp_path / "store")
-    away = asyncio.run(play("a", f"import random\nmade = random.Random(1).randbytes({size})\nsmall = [1]", here))
+    source = f"import random\nmade = random.Random(1).randbytes({size})\nsmall = [1]\nprint('a')\n"
+    # What is large to show does not go through the scheduler either, and keeps its place.
+    source += "from IPython.display import display\ndisplay({'text/plain': 'x' * 300_000}, raw=True)\nprint('b')"
+    away = asyncio.run(play("a", source, here))
     blobs = [blob for unit in away.manifest.units if unit.artifact for blob in (unit.artifact.stream,) if blob]
     assert [blob.size > size for blob in blobs] == [True]
     assert store.has(blobs[0])
+    seen = [c["text"] if kind == "stream" else len(c["data"]["text/plain"]) for kind, c in shown if kind in SHOWN]
+    assert seen == ["a\n", 300_000, "b\n"]
     told = [c["done"] for kind, c in shown if kind == "progress" and c.get("label") == "receiving"]
     assert (len(told) > 1, told[-1], told == sorted(told)) == (True, blobs[0].size, True)
     assert ("progress", {}) in shown
