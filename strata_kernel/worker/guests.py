@@ -59,8 +59,14 @@ class Guest:
                     raise
                 await asyncio.sleep(0.002)  # it does not listen yet
                 continue
+            written = 0
+            with contextlib.suppress(BrokenPipeError, BlockingIOError):
+                written = os.write(descriptor, job)
+            if written == len(job):  # most fit into the pipe
+                os.close(descriptor)
+                return
             os.set_blocking(descriptor, True)
-            await asyncio.to_thread(_hand_over, descriptor, job)
+            await asyncio.to_thread(_hand_over, descriptor, job[written:])
             return
 
     async def events(self) -> AsyncIterator[bytes]:
