@@ -233,7 +233,7 @@ class DaskExecutor:
 
     async def _attempt(self, dispatch: Dispatch, key: str, events: Events, store: Store) -> Away:
         client = await self._connected()
-        blobs = dispatch.blobs()
+        blobs, events.last = dispatch.blobs(), None
         async with self._scattering:
             inputs = await self._scattered(client, blobs, store, partial(events.show, "progress"))
         task = client.submit(
@@ -260,6 +260,8 @@ class DaskExecutor:
                 await self._interrupt(client, dispatch.id, task, events)
             except Exception as error:  # KilledWorker, and what else ends a task from outside
                 raise self._died(f"{type(error).__name__}: {error}") from error
+        # Else the cell would run again by itself when the worker is lost that holds what it returned.
+        task.release()
         if python := result.get("python"):
             self._check_python(python, dispatch)
         await events.all(result["token"], result["count"])
@@ -322,6 +324,9 @@ class DaskExecutor:
     async def _fetched(self, blob: Blob, worker: str, transfer: Transfer) -> list[bytes]:
         """Return what a cell left on a worker, piece by piece; raise Lost."""
         client = await self._connected()
+        # To ask one that is gone takes half a minute.
+        if worker not in (await client.scheduler.identity(n_workers=-1))["workers"]:
+            raise Lost
         pieces: list[bytes] = []
         for start in range(0, blob.size, PIECE):
             try:

@@ -1,7 +1,9 @@
 """Cells on a real Dask cluster of several processes."""
 
 import asyncio
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 
@@ -91,40 +93,80 @@ def _sizes(dask_scheduler):
     return {key: task.nbytes for key, task in dask_scheduler.tasks.items()}
 
 
-def test_what_a_cell_made_comes_back_by_pieces_and_is_told(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer, "SHOWN", 0)
-    monkeypatch.setattr(transfer, "PAUSE", 0)
-    size, shown = 20_000_000, []
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+SIZE = 20_000_000
+MAKES = f"import random\nmade = random.Random(1).randbytes({SIZE})\nsmall = [1]\nprint('a')\n"
 
-    async def play(run, source, python):
+
+def sent(cluster, store, source, *, python=HERE, prepare=lambda gpu: None):
+    """Run a cell on the cluster; return how it ended and all that was shown."""
+    shown = []
+
+    async def play():
         gpu = DaskExecutor("gpu", Cluster(cluster))
         try:
             assert await gpu.differences(()) == ()
-            # Of a worker that has come since then this is all that is known.
-            gpu._known = [type(r)(python, r.distributions) for r in gpu._known]
+            prepare(gpu)
             dispatch = Dispatch(
-                id=run * 32, cell=Cell("a", source), terms=Terms(worker="gpu"), folder="/nowhere", python=python
+                id=os.urandom(16).hex(), cell=Cell("a", source), terms=Terms(worker="gpu"), folder="/no", python=python
             )
             return await gpu.execute(dispatch, lambda kind, content: shown.append((kind, content)), store)
         finally:
             await gpu.close()
 
+    return asyncio.run(play()), shown
+
+
+def texts(shown):
+    return [c["text"] if kind == "stream" else len(c["data"]["text/plain"]) for kind, c in shown if kind in SHOWN]
+
+
+def test_what_a_cell_made_comes_back_by_pieces_and_is_told(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "SHOWN", 0)
+    monkeypatch.setattr(transfer, "PAUSE", 0)
     store = LocalStore(tmp_path / "store")
-    source = f"import random\nmade = random.Random(1).randbytes({size})\nsmall = [1]\nprint('a')\n"
     # What is large to show does not go through the scheduler either, and keeps its place.
-    source += "from IPython.display import display\ndisplay({'text/plain': 'x' * 300_000}, raw=True)\nprint('b')"
-    away = asyncio.run(play("a", source, here))
-    blobs = [blob for unit in away.manifest.units if unit.artifact for blob in (unit.artifact.stream,) if blob]
-    assert [blob.size > size for blob in blobs] == [True]
-    assert store.has(blobs[0])
-    seen = [c["text"] if kind == "stream" else len(c["data"]["text/plain"]) for kind, c in shown if kind in SHOWN]
-    assert seen == ["a\n", 300_000, "b\n"]
+    large = "from IPython.display import display\ndisplay({'text/plain': 'x' * 300_000}, raw=True)\nprint('b')"
+    away, shown = sent(cluster, store, MAKES + large)
+    blobs = [unit.artifact.stream for unit in away.manifest.units if unit.artifact and unit.artifact.stream]
+    assert [(blob.size > SIZE, store.has(blob)) for blob in blobs] == [(True, True)]
+    assert texts(shown) == ["a\n", 300_000, "b\n"]
     told = [c["done"] for kind, c in shown if kind == "progress" and c.get("label") == "receiving"]
     assert (len(told) > 1, told[-1], told == sorted(told)) == (True, blobs[0].size, True)
     assert ("progress", {}) in shown
-    with pytest.raises(WorkerError, match=f"runs Python {here}, this kernel 3.1"):
-        asyncio.run(play("b", "x = 1", "3.1"))
+
+
+def test_what_was_lost_before_it_came_back_is_made_again(cluster, tmp_path):
+    store, lost = LocalStore(tmp_path / "store"), []
+
+    def prepare(gpu):
+        fetched = gpu._fetched
+
+        async def late(blob, worker, transfer):
+            if not lost:
+                lost.append(worker)
+                with contextlib.suppress(Exception):
+                    await (await gpu._connected()).run(_end, workers=[worker])
+            return await fetched(blob, worker, transfer)
+
+        gpu._fetched = late
+
+    away, shown = sent(cluster, store, MAKES, prepare=prepare)
+    assert [store.has(u.artifact.stream) for u in away.manifest.units if u.artifact and u.artifact.stream] == [True]
+    first, told, second = texts(shown)
+    assert (first, f"the worker {lost[0]} was lost" in told, second) == ("a\n", True, "a\n")
+
+
+def _end():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_came_late_with_another_python_is_refused(cluster, tmp_path):
+    def prepare(gpu):
+        gpu._known = [type(report)("3.1", report.distributions) for report in gpu._known]
+
+    with pytest.raises(WorkerError, match=f"runs Python {HERE}, this kernel 3.1"):
+        sent(cluster, LocalStore(tmp_path / "store"), "x = 1", python="3.1", prepare=prepare)
 
 
 def test_an_interrupt_reaches_the_cell(far):
