@@ -33,7 +33,7 @@ class Flight:
     def __init__(
         self, journey: Journey, executor: Executor, dispatch: Dispatch, told: Callable[[Flight, str], None]
     ) -> None:
-        self.journey, self.dispatch, self.worker = journey, dispatch, executor.name
+        self.journey, self.dispatch, self.executor = journey, dispatch, executor
         self.cell = dispatch.cell
         self._told = told
         self._events: list[tuple[str, dict[str, Any]]] = []
@@ -44,6 +44,11 @@ class Flight:
         self.unseen = False
         self.task = asyncio.ensure_future(journey.fly(executor, dispatch, self._note))
         self.task.add_done_callback(self._ended)
+
+    @property
+    def worker(self) -> str:
+        """The worker that it is on."""
+        return self.executor.name
 
     @property
     def under_way(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.dispatch import Away
 from strata_kernel.domain.manifest import Manifest, Unit
 from strata_kernel.domain.state import BUILTIN, OBSERVED, Closure, State, closure, hidden
+from strata_kernel.domain.terms import LOCAL
 from strata_kernel.engine.effects import lasting
 from strata_kernel.engine.flight import UNSEEN, Flight
 from strata_kernel.engine.journey import Journey
@@ -109,6 +111,8 @@ class Wave:
         self._head: Flight | None = None
         self._at: tuple[int, State] | None = None
         self._next: asyncio.Task[None] | None = None
+        #: The workers that cells name, of the document and the settings that they were told from.
+        self._named: tuple[object, object, set[str]] = None, None, set()
         #: The place of the cell on whose behalf those above it run that are stale.
         self.until = -1
         #: The cells that a client is going to run, and which of them anew.
@@ -209,7 +213,7 @@ class Wave:
         session, waiting = self._pipeline.session, self.waiting()
         last = max((p for p, c in enumerate(session.cells) if c.id in waiting), default=self.until)
         cells = session.cells[place : max(last, self.until) + 1]
-        if len(cells) < 2 or not session.ordered:
+        if len(cells) < 2 or not session.ordered or not self._has_room():
             return
         prospect, beyond = Prospect(), 0
         head = session.read(cells[0])
@@ -224,7 +228,9 @@ class Wave:
             last_run = _last(session, reading)
             if cell.id not in self._flights:
                 held = prospect.holds_up(reading, reach)
-                entry = None if held or self.anew(cell.id) else session.look_at(reading, state)
+                # What never ran cannot be served.
+                known = last_run is not None and not held and not self.anew(cell.id)
+                entry = session.look_at(reading, state) if known else None
                 if entry is not None and entry.manifest is not None:
                     state = entry.below
                     prospect.names.difference_update(n for u in entry.manifest.units for n in u.names)
@@ -232,8 +238,24 @@ class Wave:
                     prospect.labels.update((cell.id, reading.label))
                     continue
                 asked = cell.id in waiting or offset <= self.until
-                beyond += not (asked and not held and _travels(reading, last_run) and await self._send(reading, state))
+                sent = asked and not held and _travels(reading, last_run) and await self._send(reading, state)
+                if sent and not self._has_room():
+                    return
+                beyond += not sent
             prospect.add(reading, reach, last_run)
+
+    def _has_room(self) -> bool:
+        """Tell whether a worker that cells name has room: else it would be vain to look at what they read."""
+        session, origin = self._pipeline.session, self._pipeline.origin
+        if self._named[0] is not session.cells or self._named[1] is not origin:
+            workers = {session.read(cell).terms.worker for cell in session.cells}
+            self._named = session.cells, origin, workers - {LOCAL}
+        flights = self._under_way()
+        busy = Counter(f.worker for f in flights)
+        return not self._named[2] <= {f.worker for f in flights if busy[f.worker] >= f.executor.capacity}
+
+    def _under_way(self) -> list[Flight]:
+        return [f for f in (self._head, *self._flights.values()) if f is not None and f.under_way]
 
     async def _send(self, reading: Reading, state: State) -> bool:
         """Send a cell ahead, if its place has room for it and all that it reads stands."""
@@ -242,8 +264,7 @@ class Wave:
             return False
         journey = Journey(pipeline.session, pipeline.resolver, pipeline.publisher, reading, state, ahead=True)
         with contextlib.suppress(WorkerError, StoreError):
-            under_way = [f for f in (self._head, *self._flights.values()) if f is not None and f.under_way]
-            here = sum(f.worker == reading.terms.worker for f in under_way)
+            here = sum(f.worker == reading.terms.worker for f in self._under_way())
             if here < pipeline.executor(reading).capacity:
                 flight = Flight(journey, *await journey.ready(pipeline.executor, pipeline.origin), self._told)
                 self._flights[reading.cell.id] = flight

@@ -21,6 +21,7 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.dispatch import Away, Dispatch, blobs_of_run
 from strata_kernel.domain.manifest import Blob, Fact
 from strata_kernel.errors import StoreError, WorkerError
+from strata_kernel.executors.following import Events, Lost
 from strata_kernel.executors.remote import End
 from strata_kernel.executors.report import Health, Report, normal
 from strata_kernel.ports import Show, Store
@@ -28,8 +29,12 @@ from strata_kernel.transfer import Tell, Transfer
 
 #: Runs where the cells run: these are the two processes' only common words.
 _TASKS = "strata_kernel.worker.tasks"
-#: Seconds to connect, for workers to appear, for an interrupted cell to end, and for its last events to arrive.
-CONNECT, APPEAR, PATIENCE, LATE = 10.0, 15.0, 10.0, 2.0
+#: Seconds to connect, for workers to appear, and for an interrupted cell to end.
+CONNECT, APPEAR, PATIENCE = 10.0, 15.0, 10.0
+#: Bytes that come back at a time of what a cell left.
+PIECE = 8 << 20
+#: Seconds for which what the scheduler said of its workers is taken to hold.
+FRESH = 1.0
 #: Times that a cell is sent again when what it needs was lost with a worker.
 AGAIN = 3
 #: Cells sent for each thread of the workers: while one runs, the next is there already.
@@ -55,51 +60,6 @@ class Cluster(NamedTuple):
     resources: Mapping[str, float] = {}
 
 
-class _Lost(Exception):
-    """What the cell needs was lost with a worker."""
-
-
-class _Events:
-    """What one run tells, in order, whichever worker it is on."""
-
-    def __init__(self, show: Show) -> None:
-        self.show, self.worker, self.token, self.count = show, "", "", 0
-        self.arrived = asyncio.Event()
-        self.queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-
-    async def follow(self) -> None:
-        """Show what comes as the cell's own: what is shown belongs to the request in whose task it is."""
-        while True:
-            self._take(await self.queue.get())
-
-    def _take(self, message: dict[str, Any]) -> None:
-        """Show one event; a run that begins anew takes back what the lost one had shown."""
-        if message["token"] != self.token:
-            if self.token:
-                self.show("clear_output", {"wait": False})
-                text = f"strata: the worker {self.worker} was lost; the cell runs again on {message['worker']}\n"
-                self.show("stream", {"name": "stderr", "text": text})
-            self.token, self.count = message["token"], 0
-        self.worker = message["worker"]
-        self.count += 1
-        event = json.loads(message["line"])
-        if event["t"] == "running":
-            self.show("state", {"state": "running"})
-        elif event["t"] == "progress":
-            self.show("progress", event["moved"])
-        elif event["t"] == "show":
-            self.show(event["kind"], event["content"])
-        self.arrived.set()
-
-    async def all(self, token: str, count: int) -> None:
-        """Wait, not for long, until as many were told."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LATE):
-                while token != self.token or self.count < count:
-                    self.arrived.clear()
-                    await self.arrived.wait()
-
-
 def call(name: str, *args: Any) -> Any:
     """Call a task where the cells run."""
     return getattr(importlib.import_module(_TASKS), name)(*args)
@@ -116,18 +76,20 @@ class DaskExecutor:
         self._client: Any = None
         self._process: asyncio.subprocess.Process | None = None
         self._topic = "strata-" + secrets.token_hex(8)
-        self._events: dict[str, _Events] = {}
-        #: The workers that were asked what is installed there, and what they said.
+        self._events: dict[str, Events] = {}
+        #: The workers that were asked what is installed there, what they said, and when they were last counted.
         self._asked: frozenset[tuple[str, Any]] = frozenset()
         self._known: list[Report] = []
+        self._there: list[dict[str, str]] = []
+        self._counted = 0.0
         #: What was scattered, the last used last.
         self._held: OrderedDict[str, tuple[Any, int]] = OrderedDict()
 
     async def differences(self, facts: Iterable[Fact]) -> tuple[Reason, ...]:
         """Return which distributions have other versions on some worker; raise WorkerError."""
         found = {}
-        for report in await self._reports():
-            there = {normal(name): version for name, version in report.distributions.items()}
+        await self._reports()
+        for there in self._there:
             for fact in facts:
                 if fact.kind == "dist" and (version := there.get(normal(fact.name), "")) != fact.digest:
                     text = f"{fact.name} is {version or 'missing'} on {self.name} and {fact.digest or 'missing'} here"
@@ -137,17 +99,12 @@ class DaskExecutor:
     async def execute(self, dispatch: Dispatch, show: Show, store: Store) -> Away:
         """Run the cell on some worker; raise WorkerError."""
         for report in await self._reports():
-            if report.python != dispatch.python:
-                raise WorkerError(
-                    "version",
-                    f"{self.name} runs Python {report.python}, this kernel {dispatch.python}: values do not travel "
-                    "between the two\nStart its workers with the Python of this notebook's environment.",
-                )
-        events = self._events[dispatch.id] = _Events(show)
+            self._check_python(report.python, dispatch)
+        events = self._events[dispatch.id] = Events(show, self._whole)
         following = asyncio.ensure_future(events.follow())
         try:
             for attempt in range(AGAIN):
-                with contextlib.suppress(_Lost):
+                with contextlib.suppress(Lost):
                     return await self._attempt(dispatch, f"strata-{dispatch.id}-{attempt}", events, store)
             raise self._died(f"its inputs were lost {AGAIN} times")
         finally:
@@ -195,6 +152,7 @@ class DaskExecutor:
             raise WorkerError("unknown", text) from None
         address = await self._started() if self.cluster.scheduler == "local" else self.cluster.scheduler
         self._held.clear()
+        self._counted = 0.0
         client = None
         try:
             client = await Client(address, asynchronous=True, set_as_default=False, timeout=CONNECT)
@@ -225,8 +183,11 @@ class DaskExecutor:
     async def _reports(self) -> list[Report]:
         """Return what is installed on each worker, asked for when there are others than before; raise WorkerError."""
         client = await self._connected()
+        if self._known and time.monotonic() - self._counted < FRESH:
+            return self._known  # a worker that came since looks at the cell's Python itself
         workers = (await client.scheduler.identity(n_workers=-1))["workers"]
         self._check_resources(workers.values())
+        self._counted = time.monotonic()
         self.capacity = QUEUED * max(1, sum(worker["nthreads"] for worker in workers.values()))
         here = frozenset((address, worker["id"]) for address, worker in workers.items())
         if here != self._asked:
@@ -239,6 +200,7 @@ class DaskExecutor:
                     "Install strata-jupyter in the environment of the cluster's workers.",
                 ) from error
             self._known, self._asked = [msgspec.convert(each, Report) for each in found.values()], here
+            self._there = [{normal(n): version for n, version in r.distributions.items()} for r in self._known]
             for report in self._known[:1]:
                 self.reported(report)
         if not self._known:
@@ -254,23 +216,31 @@ class DaskExecutor:
                 f"no worker of {self.name} offers {text}\nStart one with `dask worker --resources '{text}'`.",
             )
 
+    def _check_python(self, there: str, dispatch: Dispatch) -> None:
+        if there != dispatch.python:
+            raise WorkerError(
+                "version",
+                f"{self.name} runs Python {there}, this kernel {dispatch.python}: values do not travel "
+                "between the two\nStart its workers with the Python of this notebook's environment.",
+            )
+
     def _take(self, event: tuple[float, dict[str, Any]]) -> None:
         message = event[1]
         if (events := self._events.get(message["run"])) is not None:
-            events.queue.put_nowait(message)
+            events.take(message)
 
     # One run
 
-    async def _attempt(self, dispatch: Dispatch, key: str, events: _Events, store: Store) -> Away:
+    async def _attempt(self, dispatch: Dispatch, key: str, events: Events, store: Store) -> Away:
         client = await self._connected()
-        blobs = dispatch.blobs()
+        blobs, events.last = dispatch.blobs(), None
         async with self._scattering:
             inputs = await self._scattered(client, blobs, store, partial(events.show, "progress"))
         task = client.submit(
             call, "run", msgspec.json.encode(dispatch), self._topic, [b.hash for b in blobs], *inputs,
             key=key, pure=False, resources=dict(self.cluster.resources) or None,
         )  # fmt: skip
-        waiting = asyncio.ensure_future(task.result())
+        waiting = asyncio.ensure_future(events.result(task))
         interrupted = False
         while True:
             try:
@@ -282,7 +252,7 @@ class DaskExecutor:
             except concurrent.futures.CancelledError:
                 if interrupted:
                     return Away(error=("KeyboardInterrupt", "", []))
-                raise _Lost from None
+                raise Lost from None
             except asyncio.CancelledError:
                 if interrupted:
                     raise
@@ -290,10 +260,14 @@ class DaskExecutor:
                 await self._interrupt(client, dispatch.id, task, events)
             except Exception as error:  # KilledWorker, and what else ends a task from outside
                 raise self._died(f"{type(error).__name__}: {error}") from error
+        # Else the cell would run again by itself when the worker is lost that holds what it returned.
+        task.release()
+        if python := result.get("python"):
+            self._check_python(python, dispatch)
         await events.all(result["token"], result["count"])
-        return await self._arrived(result, store)
+        return await self._arrived(result, store, partial(events.show, "progress"))
 
-    async def _interrupt(self, client: Any, run: str, task: Any, events: _Events) -> None:
+    async def _interrupt(self, client: Any, run: str, task: Any, events: Events) -> None:
         with contextlib.suppress(Exception):  # whatever it says, the wait for its end is bounded
             if events.worker:
                 await client.run(call, "interrupt", run, workers=[events.worker])
@@ -323,7 +297,8 @@ class DaskExecutor:
             total -= self._held.pop(name)[1]
         return [self._held[blob.hash][0] for blob in blobs]
 
-    async def _arrived(self, result: dict[str, Any], store: Store) -> Away:
+    async def _arrived(self, result: dict[str, Any], store: Store, tell: Tell) -> Away:
+        """Bring what the run left into the store: what is small came along, the rest is fetched from its worker."""
         event = json.loads(result["end"] or b'{"t":"died"}')
         if event["t"] == "died":
             if event.get("status") == "timeout":
@@ -333,14 +308,38 @@ class DaskExecutor:
         end = msgspec.json.decode(result["end"], type=End)
         if end.manifest is None:
             return Away(error=end.error, seconds=end.seconds)
-        try:
-            for blob in blobs_of_run(end.manifest):
-                stored = await asyncio.to_thread(store.put, [result["blobs"][blob.hash]])
+        lacking = [blob for blob in blobs_of_run(end.manifest) if not store.has(blob)]
+        with Transfer(tell, "receiving", sum(blob.size for blob in lacking)) as transfer:
+            for blob in lacking:
+                small = result["blobs"].get(blob.hash)
+                pieces = [small] if small is not None else await self._fetched(blob, result["worker"], transfer)
+                try:
+                    stored = await asyncio.to_thread(store.put, pieces)
+                except StoreError as error:
+                    raise WorkerError("store", f"what {self.name} made cannot be kept here: {error}") from error
                 if stored != blob:
                     raise self._died("what came back is not what it said it would be")
-        except StoreError as error:
-            raise WorkerError("store", f"what {self.name} made cannot be kept here: {error}") from error
         return Away(manifest=end.manifest, seconds=end.seconds)
+
+    async def _fetched(self, blob: Blob, worker: str, transfer: Transfer) -> list[bytes]:
+        """Return what a cell left on a worker, piece by piece; raise Lost."""
+        client = await self._connected()
+        # To ask one that is gone takes half a minute.
+        if worker not in (await client.scheduler.identity(n_workers=-1))["workers"]:
+            raise Lost
+        pieces: list[bytes] = []
+        for start in range(0, blob.size, PIECE):
+            try:
+                found = await client.run(call, "piece", blob.hash, blob.size, start, PIECE, workers=[worker])
+            except Exception as error:  # whatever became of the worker, what the cell left is gone with it
+                raise Lost from error
+            pieces.append(found[worker])
+            transfer.add(len(pieces[-1]))
+        return pieces
+
+    async def _whole(self, blob: Blob, worker: str) -> bytes:
+        with Transfer(lambda moved: None, "receiving", blob.size) as transfer:
+            return b"".join(await self._fetched(blob, worker, transfer))
 
     def _died(self, why: str) -> WorkerError:
         return WorkerError(

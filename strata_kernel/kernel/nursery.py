@@ -1,7 +1,8 @@
 """The process that worker processes are forked from: all that a cell needs is imported, and nothing has run yet.
 
 It reads the folders of processes to start from standard input, one a line, and answers `folder pid` when one has
-started and `folder pid status` when it has ended.
+started and `folder pid status alone` when it has ended; `folder pid status left` where it, or one before it, may have
+left processes behind.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from strata_kernel.store import LocalStore
 
 #: Lets a process end with the one that it was forked from, however that ends.
 _PR_SET_PDEATHSIG = 1
+#: Makes whatever loses its parent below this process a child of this one.
+_PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -43,6 +46,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(notify, warn_on_full_buffer=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    adopts = _LIBC is not None and _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1) == 0
     folders: dict[int, str] = {}
     rest = b""
     with selectors.DefaultSelector() as selector:
@@ -52,7 +56,7 @@ def main() -> None:
             for key, _ in selector.select():
                 if key.fd == noticed:
                     os.read(noticed, 4096)
-                    _bury(folders, answers)
+                    _bury(folders, answers, adopts=adopts)
                     continue
                 chunk = os.read(orders, 65536)
                 if not chunk:
@@ -106,16 +110,27 @@ def _end_all(folders: dict[int, str]) -> None:
             os.killpg(pid, signal.SIGKILL)
 
 
-def _bury(folders: dict[int, str], answers: int) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        if pid in folders:
-            os.write(answers, f"{folders.pop(pid)} {pid} {os.waitstatus_to_exitcode(status)}\n".encode())
+def _bury(folders: dict[int, str], answers: int, *, adopts: bool) -> None:
+    ended: list[tuple[int, int]] = []
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            ended.append(found)
+    gone = [(pid, folders.pop(pid), status) for pid, status in ended if pid in folders]
+    # What a process has started became a child of this one before the process could be waited for.
+    left = "alone" if gone and adopts and _children() == folders.keys() else "left"
+    for pid, folder, status in gone:
+        os.write(answers, f"{folder} {pid} {os.waitstatus_to_exitcode(status)} {left}\n".encode())
+
+
+def _children() -> set[int] | None:
+    """Return the children of this process, None where that is not told."""
+    found: set[int] = set()
+    try:
+        for thread in os.listdir("/proc/self/task"):
+            found.update(map(int, Path(f"/proc/self/task/{thread}/children").read_text("ascii").split()))
+    except OSError:
+        return None
+    return found
 
 
 def _child(kernel: GuestKernel, folder: str, store: LocalStore, memory: int, descriptors: tuple[int, ...]) -> None:

@@ -19,6 +19,8 @@ from strata_kernel.worker.ending import end_tree
 
 #: One line of events: a display may be large, but not without end.
 LINE = 1 << 28
+#: Seconds in which a process that has told its cell's end ends by itself.
+LEAVE = 1.0
 
 
 class Guest:
@@ -32,6 +34,8 @@ class Guest:
         self._reader = asyncio.StreamReader(limit=LINE)
         self._transport: asyncio.BaseTransport | None = None
         self._killed = False
+        #: Whether it has told the end of its cell, and whether it is known that nothing that it started is left.
+        self._over = self.alone = False
 
     @property
     def cwd(self) -> Path:
@@ -55,8 +59,14 @@ class Guest:
                     raise
                 await asyncio.sleep(0.002)  # it does not listen yet
                 continue
+            written = 0
+            with contextlib.suppress(BrokenPipeError, BlockingIOError):
+                written = os.write(descriptor, job)
+            if written == len(job):  # most fit into the pipe
+                os.close(descriptor)
+                return
             os.set_blocking(descriptor, True)
-            await asyncio.to_thread(_hand_over, descriptor, job)
+            await asyncio.to_thread(_hand_over, descriptor, job[written:])
             return
 
     async def events(self) -> AsyncIterator[bytes]:
@@ -75,6 +85,7 @@ class Guest:
             line = reading.result()
             if not line:
                 return
+            self._over = self._over or line.startswith(b'{"t":"end"')
             yield line
 
     def interrupt(self) -> None:
@@ -88,7 +99,10 @@ class Guest:
         if not self._killed:
             self._killed = True
             pid = await self.pid
-            if pid:
+            if self._over:
+                await asyncio.wait([self.ended], timeout=LEAVE)
+            # To look for what it may have started means to look at every process of the machine.
+            if pid and not (self.ended.done() and self.alone):
                 await asyncio.to_thread(end_tree, pid, self.id)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(asyncio.shield(self.ended), 5)
@@ -177,14 +191,15 @@ class Guests:
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
         while line := await process.stdout.readline():
-            folder, pid, *status = line.decode().split()
+            folder, pid, *ending = line.decode().split()
             guest = self._all.get(folder)
             if guest is None:
                 continue  # it was given up before it began
             if not guest.pid.done():
                 guest.pid.set_result(int(pid))
-            if status and not guest.ended.done():
-                guest.ended.set_result(int(status[0]))
+            if ending and not guest.ended.done():
+                guest.alone = ending[1] == "alone"
+                guest.ended.set_result(int(ending[0]))
         for guest in self._all.values():  # whoever forks them is gone, and nobody tells of their end any more
             if not guest.pid.done():
                 guest.pid.set_result(0)

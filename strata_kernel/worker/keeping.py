@@ -30,9 +30,14 @@ class Keeping:
             with contextlib.suppress(OSError):
                 os.utime(os.path.join(self._store.path, blob_path(blob.hash)))
 
+    @property
+    def due(self) -> bool:
+        """Whether there was no look for long."""
+        return time.monotonic() - self._looked >= EVERY
+
     def sometimes(self) -> int:
         """Collect, if that was not just done; return the bytes that went."""
-        if time.monotonic() - self._looked < EVERY:
+        if not self.due:
             return 0
         self._looked = time.monotonic()
         return self.collect()

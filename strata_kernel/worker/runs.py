@@ -109,7 +109,8 @@ class Worker:
                     yield _line({"t": "end", "error": ["KeyboardInterrupt", "", []]})
                     return
                 guest = self.running[dispatch.id] = await self.guests.take()
-                await asyncio.to_thread(self.keeping.used, dispatch.blobs())
+                if blobs := dispatch.blobs():
+                    await asyncio.to_thread(self.keeping.used, blobs)
                 await guest.give(msgspec.json.encode(job))
                 limit = dispatch.terms.timeout or self.options.timeout
                 async with contextlib.aclosing(self._told(guest, limit)) as told:
@@ -124,7 +125,7 @@ class Worker:
             self.unwanted.discard(dispatch.id)
             if guest is not None:
                 self.guests.done(guest)
-            if not self.running:
+            if not self.running and self.keeping.due:
                 asyncio.get_running_loop().run_in_executor(None, self.keeping.sometimes)
             seconds = round(time.monotonic() - begun, 3)
             log.info("run", extra={"fields": {"run": dispatch.id, "status": status, "seconds": seconds}})

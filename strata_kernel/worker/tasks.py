@@ -13,11 +13,16 @@ from typing import Any
 import msgspec
 
 from strata_kernel.domain.dispatch import Dispatch, blobs_of_run
-from strata_kernel.domain.manifest import Manifest
+from strata_kernel.domain.manifest import Blob, Manifest
 from strata_kernel.worker.runs import Options, Worker, environment
 from strata_kernel.worker.server import check
 
-__all__ = ["environment", "interrupt", "run"]
+__all__ = ["environment", "interrupt", "piece", "run"]
+
+#: Bytes that come back with the events of a run: the scheduler keeps the last thousand of these.
+SMALL = 1 << 14
+#: Bytes of one event above which it is fetched from here, so that no scheduler has to hold it.
+EVENT = 1 << 16
 
 _inner: _Inner | None = None
 _lock = threading.Lock()
@@ -67,11 +72,13 @@ def _worker() -> _Inner:
 
 
 def run(job: bytes, topic: str, hashes: Sequence[str], *contents: Any) -> dict[str, Any]:
-    """Run a cell, telling its events under a topic, and return its end and the blobs that it left."""
+    """Run a cell, telling its events under a topic, and return its end and the blobs that it left, where small."""
     from distributed import get_worker
 
-    inner, here, token = _worker(), get_worker(), secrets.token_hex(8)
     dispatch = msgspec.json.decode(job, type=Dispatch)
+    if dispatch.python != (here := environment()["python"]):
+        return {"python": here}
+    inner, worker, token = _worker(), get_worker(), secrets.token_hex(8)
     check(dispatch)
     store = inner.worker.store
     for blob, content in zip(dispatch.blobs(), contents, strict=True):
@@ -79,21 +86,34 @@ def run(job: bytes, topic: str, hashes: Sequence[str], *contents: Any) -> dict[s
             store.put([content])
     count = 0
 
+    def tell(message: dict[str, Any]) -> None:
+        worker.log_event(topic, {"run": dispatch.id, "token": token, "worker": worker.address, **message})
+
     def emit(line: bytes) -> None:
         nonlocal count
-        if not line.startswith(b'{"t":"beat"'):
-            count += 1
-            here.log_event(topic, {"run": dispatch.id, "token": token, "worker": here.address, "line": line.decode()})
+        if line.startswith(b'{"t":"beat"'):
+            return
+        count += 1
+        if len(line) <= EVENT:
+            tell({"line": line.decode()})
+        else:
+            blob = store.put([line])
+            tell({"line": "", "blob": [blob.hash, blob.size]})
 
     end = inner.wait(inner.run(dispatch, emit))
     manifest = msgspec.json.decode(end, type=_End).manifest if end.startswith(b'{"t":"end"') else None
     blobs = [] if manifest is None else blobs_of_run(manifest)
-    return {
-        "end": end,
-        "token": token,
-        "count": count,
-        "blobs": {blob.hash: bytes(store.get(blob)) for blob in blobs},
-    }
+    small = len(end) + sum(blob.size for blob in blobs) <= SMALL
+    found = {blob.hash: bytes(store.get(blob)) for blob in blobs} if small else {}
+    result = {"end": end, "count": count, "blobs": found}
+    if small:
+        tell(result)
+    return {"token": token, "worker": worker.address, **result}
+
+
+def piece(name: str, size: int, start: int, length: int) -> bytes:
+    """Return bytes of a blob that a cell left here; raise StoreError when it has gone."""
+    return bytes(_worker().worker.store.get(Blob(name, size))[start : start + length])
 
 
 def interrupt(run: str) -> None:

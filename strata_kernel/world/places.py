@@ -31,12 +31,17 @@ def is_library(path: str) -> bool:
     return path.startswith(library_folders()) or is_site(path) or path.startswith("<frozen")
 
 
+@cache
+def _beside() -> tuple[str, ...]:
+    found = (sysconfig.get_path(name) for name in ("purelib", "platlib"))
+    return tuple(path for path in found if path)
+
+
 def site_folders(path: Iterable[str]) -> list[str]:
     """Return the entries of an import path that hold installed distributions."""
     found = [entry for entry in path if entry and is_site(entry)]
-    for name in ("purelib", "platlib"):
-        entry = sysconfig.get_path(name)
-        if entry and entry not in found and os.path.isdir(entry):
+    for entry in _beside():
+        if entry not in found and os.path.isdir(entry):
             found.append(entry)
     return found
 

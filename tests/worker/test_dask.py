@@ -1,11 +1,21 @@
 """Cells on a real Dask cluster of several processes."""
 
+import asyncio
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
+from strata_kernel import transfer
+from strata_kernel.domain.cell import Cell
+from strata_kernel.domain.dispatch import Dispatch
+from strata_kernel.domain.terms import Terms
+from strata_kernel.errors import WorkerError
+from strata_kernel.executors.dask import Cluster, DaskExecutor
+from strata_kernel.store import LocalStore
 from tests.worker.meeting import Meeting
 from tests.worker.test_worker import CELLS, TEXTS, play, seen
 
@@ -45,6 +55,7 @@ def far(frontend, cluster, tmp_path):
 
 
 GPU = "# @worker gpu\n"
+SHOWN = ("stream", "display_data")
 
 
 def test_a_notebook_here_and_on_a_cluster(far):
@@ -80,6 +91,82 @@ def test_large_inputs_are_scattered_once(far, cluster):
 
 def _sizes(dask_scheduler):
     return {key: task.nbytes for key, task in dask_scheduler.tasks.items()}
+
+
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+SIZE = 20_000_000
+MAKES = f"import random\nmade = random.Random(1).randbytes({SIZE})\nsmall = [1]\nprint('a')\n"
+
+
+def sent(cluster, store, source, *, python=HERE, prepare=lambda gpu: None):
+    """Run a cell on the cluster; return how it ended and all that was shown."""
+    shown = []
+
+    async def play():
+        gpu = DaskExecutor("gpu", Cluster(cluster))
+        try:
+            assert await gpu.differences(()) == ()
+            prepare(gpu)
+            dispatch = Dispatch(
+                id=os.urandom(16).hex(), cell=Cell("a", source), terms=Terms(worker="gpu"), folder="/no", python=python
+            )
+            return await gpu.execute(dispatch, lambda kind, content: shown.append((kind, content)), store)
+        finally:
+            await gpu.close()
+
+    return asyncio.run(play()), shown
+
+
+def texts(shown):
+    return [c["text"] if kind == "stream" else len(c["data"]["text/plain"]) for kind, c in shown if kind in SHOWN]
+
+
+def test_what_a_cell_made_comes_back_by_pieces_and_is_told(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "SHOWN", 0)
+    monkeypatch.setattr(transfer, "PAUSE", 0)
+    store = LocalStore(tmp_path / "store")
+    # What is large to show does not go through the scheduler either, and keeps its place.
+    large = "from IPython.display import display\ndisplay({'text/plain': 'x' * 300_000}, raw=True)\nprint('b')"
+    away, shown = sent(cluster, store, MAKES + large)
+    blobs = [unit.artifact.stream for unit in away.manifest.units if unit.artifact and unit.artifact.stream]
+    assert [(blob.size > SIZE, store.has(blob)) for blob in blobs] == [(True, True)]
+    assert texts(shown) == ["a\n", 300_000, "b\n"]
+    told = [c["done"] for kind, c in shown if kind == "progress" and c.get("label") == "receiving"]
+    assert (len(told) > 1, told[-1], told == sorted(told)) == (True, blobs[0].size, True)
+    assert ("progress", {}) in shown
+
+
+def test_what_was_lost_before_it_came_back_is_made_again(cluster, tmp_path):
+    store, lost = LocalStore(tmp_path / "store"), []
+
+    def prepare(gpu):
+        fetched = gpu._fetched
+
+        async def late(blob, worker, transfer):
+            if not lost:
+                lost.append(worker)
+                with contextlib.suppress(Exception):
+                    await (await gpu._connected()).run(_end, workers=[worker])
+            return await fetched(blob, worker, transfer)
+
+        gpu._fetched = late
+
+    away, shown = sent(cluster, store, MAKES, prepare=prepare)
+    assert [store.has(u.artifact.stream) for u in away.manifest.units if u.artifact and u.artifact.stream] == [True]
+    first, told, second = texts(shown)
+    assert (first, f"the worker {lost[0]} was lost" in told, second) == ("a\n", True, "a\n")
+
+
+def _end():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_came_late_with_another_python_is_refused(cluster, tmp_path):
+    def prepare(gpu):
+        gpu._known = [type(report)("3.1", report.distributions) for report in gpu._known]
+
+    with pytest.raises(WorkerError, match=f"runs Python {HERE}, this kernel 3.1"):
+        sent(cluster, LocalStore(tmp_path / "store"), "x = 1", python="3.1", prepare=prepare)
 
 
 def test_an_interrupt_reaches_the_cell(far):

@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Frontend
+from tests.runner.test_runner import write
 from tests.worker.conftest import GPU, TOKEN, WorkerProcess, declare, until
+from tests.worker.meeting import Meeting
 
 EXAMPLES = int(os.environ.get("STRATA_LAWS_AWAY", "4"))
 
@@ -406,3 +408,45 @@ def test_refusals_of_our_worker(ours):
     assert asked(ours, "x", {"x": ("x", "pickle/object", b"\x80\x05no")}).status_code == 400
     assert asked(ours, "x", {"x": ("other", "json/object", b"1")}).status_code == 400
     assert {p.name for p in (ours.folder / "work").iterdir()} == {"store", "guests"}
+
+
+def test_executors_run_cells_of_one_wave_at_the_same_time(theirs, ours, tmp_path):
+    second = WorkerProcess(tmp_path / "second", "--protocol", "v1", "--concurrency", "2")
+    place = Meeting(lambda name, names: len(names) % 4 == 0)
+    try:
+        folder = tmp_path / "notebook"
+        folder.mkdir()
+        declare(folder, gpu=ours.url, other=theirs.url, second=second.url)
+        cells = {"s": "x, xs = 1, [1]\ndef twice(v):\n    return 2 * v"} | {
+            name: f"# @worker {where}\n" + place.cell(name, f"{name} = {name!r}, twice(x)\nprint({name})")
+            for name, where in {"a": "gpu", "b": "other", "c": "second", "d": "second"}.items()
+        }
+        # What changes above one that was sent ahead is what it sees in the end.
+        cells["e"] = "# @worker gpu\nxs.append(2)"
+        cells["f"] = "# @worker second\nprint(xs)"
+        cells["g"] = "print(a, b, c, d, xs)"
+        front = Frontend(folder, folder / "store", MY_WORKER=TOKEN)
+        try:
+            front.document(**cells)
+            front.tell(type="queued", cells=list(cells), force=False)
+            asked = {cell: front.send(source, cell) for cell, source in cells.items()}
+            got = {cell: front.finish(message) for cell, message in asked.items()}
+            assert {c: r.content["evalue"] for c, r in got.items() if r.error} == {}
+            assert sorted(place.names) == ["a", "b", "c", "d"]
+            assert [got[c].text() for c in "abcd"] == [f"('{c}', 2)\n" for c in "abcd"]
+            assert (got["f"].text(), got["g"].text()) == ("[1, 2]\n", "('a', 2) ('b', 2) ('c', 2) ('d', 2) [1, 2]\n")
+            front.restart()
+            assert {c: r.status for c, r in play(front, cells).items()} == dict.fromkeys(cells, "hit")
+        finally:
+            front.stop()
+        path = write(folder, cells)
+        done = subprocess.run(
+            [sys.executable, "-m", "strata_kernel.cli", "run", str(path), "--force", "--format", "json"],
+            env={**os.environ, "STRATA_CACHE_STORE": str(tmp_path / "fresh"), "MY_WORKER": TOKEN},
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        summary = json.loads(done.stdout.splitlines()[-1])
+        assert (summary["counts"]["ok"], sorted(place.names)) == (len(cells), sorted("abcdabcd"))
+    finally:
+        place.close()
+        second.stop()
