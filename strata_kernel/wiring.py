@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 
 #: Settings that parts take while they are in use.
 DECLARED = ("worker", "timeout", "workers", "mounts", "connections")
+#: Engines that are asked over a network.
+SERVERS = ("postgresql", "snowflake")
 #: How long a server may take to let somebody look at it.
 LOOK_SECONDS = 10
 
@@ -149,7 +151,7 @@ class Parts:
             raise CellError(trouble)
         tables = {
             # Who looks does not wait for minutes, as libpq does.
-            name: {"connect_timeout": LOOK_SECONDS, **table} if driver(table) == "postgresql" else table
+            name: {"connect_timeout": LOOK_SECONDS, **table} if driver(table) in SERVERS else table
             for name, table in connections(settings, self.start).items()
         }
         return Databases(tables, self.start, settings.sql.frame, self.world)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from strata_kernel.cells.grammar import PINS
 from strata_kernel.cells.sql import DEFAULT, NO_SNAPSHOT, Source, driver, take_apart
 from strata_kernel.domain.cell import Cell, Reason, Task
 from strata_kernel.domain.diagnostic import nearest
@@ -21,11 +22,14 @@ from strata_kernel.ports import Done, Stage, World
 
 #: Extras that bring the driver of an engine.
 _EXTRAS = {"postgresql": "postgres"}
-#: Where engines are written, whose drivers are loaded with them.
+_DRIVERS = "duckdb, sqlite, postgresql, snowflake or bigquery"
+#: What is loaded when the driver of an engine is.
 _MODULES = {
     "duckdb": "strata_kernel.executors.duck",
     "sqlite": "strata_kernel.executors.lite",
     "postgresql": "strata_kernel.executors.postgres",
+    "snowflake": "adbc_driver_snowflake.dbapi",
+    "bigquery": "adbc_driver_bigquery.dbapi",
 }
 
 
@@ -58,7 +62,7 @@ class Databases:
             return Done({source.name: shown}, shown, hidden={f"conn:{source.connection}": mark})
         answer = engine.query(ask)
         reasons = answer.reasons
-        if policy == "snapshot":
+        if ask.snapshot and driver(self._tables[source.connection]) not in PINS:
             reasons += (Reason("unobserved", NO_SNAPSHOT),)
         return Done({source.name: answer.frame}, answer.frame, answer.facts, reasons=reasons)
 
@@ -79,7 +83,8 @@ class Databases:
             texts=source.query.texts,
             words=source.query.words,
             library=self._frame,
-            fresh=policy in ("", "fingerprint", "session", "off"),
+            fresh=policy in ("", "fingerprint", "off"),
+            snapshot=policy == "snapshot",
             line=source.line,
         )
 
@@ -132,11 +137,15 @@ class Databases:
                     from strata_kernel.executors.postgres import PostgresEngine
 
                     return PostgresEngine(connection)
+                case "snowflake" | "bigquery":
+                    from strata_kernel.executors.warehouse import WAREHOUSES, WarehouseEngine
+
+                    return WarehouseEngine(connection, WAREHOUSES[kind])
         except ImportError as error:
             extra = _EXTRAS.get(kind, kind)
             text = f"[connections.{name}] the driver of {kind} is not installed: pip install 'strata-jupyter[{extra}]'"
             raise CellError(text) from error
-        raise CellError(f"[connections.{name}] knows no driver {kind!r}: duckdb, sqlite or postgresql")
+        raise CellError(f"[connections.{name}] knows no driver {kind!r}: {_DRIVERS}")
 
     def _check(self, source: Source, policy: str) -> None:
         if not source.query.statements:
