@@ -32,6 +32,8 @@ MODULES = {
     "snowflake": ("adbc_driver_snowflake",),
     "bigquery": ("adbc_driver_bigquery",),
 }
+#: What the libraries of frames are imported as.
+FRAMES = {"arrow": "pyarrow"}
 _ALIASES = {"sqlite3": "sqlite", "postgres": "postgresql"}
 #: DuckDB, SQLite and PostgreSQL read one snapshot, and none of them gives it a name by which it can be had again.
 NO_SNAPSHOT = (
@@ -137,9 +139,7 @@ class SqlKind:
                 stores=frozenset(stores),
                 unsure=frozenset({place} & stores),
                 mentions=source.query.words if engine == "duckdb" else frozenset(),
-                modules=frozenset(
-                    {*MODULES.get(engine, ()), *({"pandas"} if self._frame == "pandas" else {self._frame})}
-                ),
+                modules=frozenset({*MODULES.get(engine, ()), FRAMES.get(self._frame, self._frame)}),
                 frozen=() if source.write else _undetermined(source.query),
                 mutates=frozenset(),
                 result=True,

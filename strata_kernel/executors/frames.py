@@ -4,36 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
+
+from strata_kernel.errors import CellError
 
 
 def frame(names: Sequence[str], rows: Sequence[Sequence[Any]], library: str) -> Any:
-    """Return rows as a frame; the columns' types follow from all their values."""
+    """Return rows as a frame, whose types follow from all values; raise CellError for what the library has none for."""
+    columns = list(zip(*rows, strict=True)) if rows else [() for _ in names]
+    if library != "pandas":
+        return of_arrow(_table(names, columns), library)
     import pandas
 
-    columns = list(zip(*rows, strict=True)) if rows else [() for _ in names]
     found = pandas.DataFrame({place: _column(values) for place, values in enumerate(columns)})
     found.columns = pandas.Index(list(names))
-    return converted(found, library)
-
-
-def converted(found: Any, library: str) -> Any:
-    """Return a pandas frame as the wanted library has it."""
-    if library == "polars":
-        import polars
-
-        return polars.from_pandas(found)
-    if library == "arrow":
-        import pyarrow
-
-        return pyarrow.Table.from_pandas(found, preserve_index=False)
     return found
 
 
+def _table(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> Any:
+    """Return an Arrow table; a NaN is no null here."""
+    import pyarrow
+
+    arrays = []
+    for name, values in zip(names, columns, strict=True):
+        try:
+            arrays.append(pyarrow.array([str(v) if isinstance(v, UUID) else v for v in values]))
+        except (pyarrow.ArrowException, OverflowError, ValueError, TypeError) as error:
+            said = " ".join(str(error).split())
+            cure = 'CAST it in the query, or set `frame = "pandas"` under [sql]'
+            raise CellError(
+                f"the column {name!r} has no type in Arrow, from which the frame is made: {said}\n{cure}"
+            ) from None
+    return pyarrow.table(arrays, names=list(names))
+
+
 def of_arrow(table: Any, library: str) -> Any:
-    """Return an Arrow table as the wanted library has it."""
+    """Return an Arrow table as the wanted library has it; raise CellError for names that it does not take."""
     if library == "polars":
         import polars
 
+        twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+        if twice:
+            raise CellError(f"two columns are called {twice[0]!r}, of which polars takes one: tell them apart by AS")
         return polars.from_arrow(table)
     return _of_columns(table) if library == "pandas" else table
 

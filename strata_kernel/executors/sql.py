@@ -57,7 +57,7 @@ class Databases:
         engine = self.engine(source.connection)
         ask = self._ask(source, engine, stage.namespace, policy)
         if source.write:
-            shown = _table(engine.write(ask))
+            shown = _table(engine.write(ask), self._frame)
             mark = digest("written", source.query.canonical).encode()
             return Done({source.name: shown}, shown, hidden={f"conn:{source.connection}": mark})
         answer = engine.query(ask)
@@ -165,12 +165,9 @@ def _frames(source: Source, namespace: Mapping[str, Any]) -> dict[str, Any]:
     return {w: namespace[w] for w in source.query.words if w in namespace and isinstance(namespace[w], tuple(kinds))}
 
 
-def _table(done: list[Written]) -> Any:
-    import pandas
+def _table(done: list[Written], library: str) -> Any:
+    from strata_kernel.executors.frames import frame
 
-    columns = {
-        "statement": [w.statement for w in done],
-        "kind": [w.kind for w in done],
-        "rows": pandas.array([w.rows for w in done], dtype="Int64"),
-    }
-    return pandas.DataFrame(columns)
+    found = frame(("statement", "kind", "rows"), [(w.statement, w.kind, w.rows) for w in done], library)
+    # Of one type, whether or not the database tells of every statement.
+    return found.astype({"rows": "Int64"}) if library == "pandas" else found
