@@ -55,7 +55,13 @@ def test_columns_are_those_of_the_driver(con, kind, rows):
 
 @pytest.mark.parametrize(
     "query",
-    ["SELECT 1 AS a, 'x' AS a, 2.5::DOUBLE AS A", "EXPLAIN SELECT 1", 'SELECT 1::BIGINT AS " "', "SELECT NULL AS x"],
+    [
+        "SELECT 1 AS a, 'x' AS a, 2.5::DOUBLE AS A",
+        "EXPLAIN SELECT 1",
+        'SELECT 1::BIGINT AS " "',
+        "SELECT NULL AS x",
+        "SELECT NULL::INT AS a, NULL::BOOLEAN AS b FROM range(3)",
+    ],
 )
 def test_names_and_plans_are_those_of_the_driver(con, query):
     assert fetched(con, query, {}, "pandas").equals(con.execute(query).df())
