@@ -18,6 +18,7 @@ import msgspec
 from strata_kernel.cells.kind import Identity, Kind, Reading
 from strata_kernel.cells.loop import LoopKind
 from strata_kernel.cells.prompt import PromptKind
+from strata_kernel.cells.proofread import proofread
 from strata_kernel.cells.python import PythonKind, Transform
 from strata_kernel.cells.spread import spread
 from strata_kernel.cells.sql import SqlKind, driver, unknown
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
 
 #: Settings that parts take while they are in use.
 DECLARED = ("worker", "timeout", "workers", "mounts", "connections")
+#: Engines that are asked over a network.
+SERVERS = ("postgresql", "snowflake")
 #: How long a server may take to let somebody look at it.
 LOOK_SECONDS = 10
 
@@ -149,7 +152,7 @@ class Parts:
             raise CellError(trouble)
         tables = {
             # Who looks does not wait for minutes, as libpq does.
-            name: {"connect_timeout": LOOK_SECONDS, **table} if driver(table) == "postgresql" else table
+            name: {"connect_timeout": LOOK_SECONDS, **table} if driver(table) in SERVERS else table
             for name, table in connections(settings, self.start).items()
         }
         return Databases(tables, self.start, settings.sql.frame, self.world)
@@ -183,6 +186,11 @@ class Parts:
         found = check(cells, [w.name for w in settings.workers], [m.name for m in settings.mounts])
         found += findings(cells, active, self._bound)
         return found + [wrong for cell in cells for wrong in unknown(cell, settings.connections)]
+
+    def proofread(self, cells: Sequence[Cell]) -> list[Diagnostic]:
+        """Return what the text of queries tells of them, which takes a second to begin."""
+        known = self.settings.connections
+        return [found for cell in cells for found in proofread(cell, known)]
 
     def _bound(self, cell: Cell) -> frozenset[str]:
         analysis = self.read(cell).analysis

@@ -127,10 +127,11 @@ def _connection(name: str, table: Mapping[str, Any], *, written: bool) -> Connec
         config["auth"] = {k: v if is_reference(v) else "" for k, v in auth.items()}
     host, port, database = (str(config.get(key, "")) for key in ("host", "port", "dbname"))
     server = "/".join(filter(None, (":".join(filter(None, (host, port))), database)))
+    warehouse = [str(config.get(key, "")) for key in ("account", "database", "project", "dataset")]
     return Connection(
         name=name,
         driver=str(config.get("driver", "duckdb")),
-        where=str(config.get("path") or config.get("uri") or server),
+        where=str(config.get("path") or config.get("uri") or server or "/".join(filter(None, warehouse))),
         config=config,
         written=written,
     )

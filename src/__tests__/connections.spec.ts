@@ -2,7 +2,7 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { Catalogue, rows, type IReach } from '../catalogue';
 import { NotebookModel } from '../model';
 import type { IConnection } from '../rest';
-import { config, refusal, shown } from '../views/connectionform';
+import { config, fields, refusal, shown } from '../views/connectionform';
 import { answer, whereabouts } from '../views/connections';
 import { declaration } from '../views/placeform';
 import { step } from '../views/tree';
@@ -77,6 +77,31 @@ describe('connections', () => {
     expect(config(shown(uri), uri)).toMatchObject({ uri: 'postgresql://db/shop' });
     expect(shown(null)).toMatchObject({ driver: 'sqlite', path: '' });
     expect(shown({ ...server(), driver: 'postgres' }).driver).toBe('postgresql');
+  });
+
+  it('warehouses are told by their account or project', () => {
+    const auth = { user: '${U}', password: '${P}', token: '${T}' };
+    const told = { driver: 'snowflake', account: 'ab1', role: 'READER', write_role: 'WRITER' };
+    const flake: IConnection = { ...server(), driver: 'snowflake', config: { ...told, auth } };
+    expect(config(shown(flake), flake)).toEqual(flake.config);
+    const query = { driver: 'bigquery', project: 'p', auth: { credentials: '${C}' } };
+    const item: IConnection = { ...server(), driver: 'bigquery', config: query };
+    expect(config(shown(item), item)).toEqual(query);
+    const file = { ...shown(flake), driver: 'duckdb', path: 'a.db' };
+    expect(config(file, flake)).toEqual({ driver: 'duckdb', path: 'a.db', write_role: 'WRITER' });
+    expect(config({ ...shown(server()), driver: 'bigquery', project: 'p' }, server())).toEqual({
+      driver: 'bigquery',
+      project: 'p'
+    });
+    expect(config(shown(server({ role: 'r' })), server())).toMatchObject({ dbname: 'shop' });
+    expect(config(shown(server()), server({ role: 'r' }))).toMatchObject({ role: 'r' });
+    const drawn = fields(trans).filter(field => field.when?.(shown(flake)) ?? true);
+    expect(drawn.map(field => field.key)).toEqual([
+      ...['name', 'driver', 'account', 'database', 'schema', 'warehouse', 'role'],
+      ...['user', 'password']
+    ]);
+    expect(refusal({ ...shown(flake), password: 'hush' }, trans)).toContain('never stands');
+    expect(whereabouts({ ...flake, where: 'ab1/SHOP' }, trans)).toBe('Snowflake · ab1/SHOP');
   });
 
   it('secrets do not leave the form', () => {

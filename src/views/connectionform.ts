@@ -5,18 +5,40 @@ import { kept, type IField, type Values } from './fields';
 
 /** Other names of the engines. */
 const ALIASES: Record<string, string> = { postgres: 'postgresql', sqlite3: 'sqlite' };
+/** What warehouses are told by. */
+const TOLD: Record<string, readonly string[]> = {
+  snowflake: ['account', 'database', 'schema', 'warehouse', 'role'],
+  bigquery: ['project', 'dataset', 'location', 'credentials_path']
+};
+const HINTS: Record<string, string> = {
+  account: 'ab12345.eu-central-1',
+  role: 'READER',
+  credentials_path: 'key.json'
+};
 const VARIABLE = /^\$\{[A-Za-z_]\w*\}$/;
 
 /** The lines of the form. */
 export function fields(trans: TranslationBundle): IField[] {
   const isServer = (values: Values) => values.driver === 'postgresql';
-  const isFile = (values: Values) => !isServer(values);
+  const isFile = (values: Values) => !isServer(values) && !(values.driver in TOLD);
+  const hasUser = (values: Values) => isServer(values) || values.driver === 'snowflake';
+  const labels: Record<string, string> = {
+    account: trans.__('Account'),
+    database: trans.__('Database'),
+    schema: trans.__('Schema'),
+    warehouse: trans.__('Warehouse'),
+    role: trans.__('Role that only reads'),
+    project: trans.__('Project'),
+    dataset: trans.__('Dataset'),
+    location: trans.__('Location'),
+    credentials_path: trans.__('File of credentials')
+  };
   return [
     { key: 'name', label: trans.__('Name'), hint: 'shop' },
     {
       key: 'driver',
       label: trans.__('Kind of database'),
-      choices: ['sqlite', 'duckdb', 'postgresql']
+      choices: ['sqlite', 'duckdb', 'postgresql', 'snowflake', 'bigquery']
     },
     {
       key: 'path',
@@ -33,11 +55,19 @@ export function fields(trans: TranslationBundle): IField[] {
     { key: 'host', label: trans.__('Host'), hint: 'localhost', when: isServer },
     { key: 'port', label: trans.__('Port'), hint: '5432', when: isServer },
     { key: 'dbname', label: trans.__('Database'), hint: 'shop', when: isServer },
+    ...Object.entries(TOLD).flatMap(([driver, keys]) =>
+      keys.map(key => ({
+        key,
+        label: labels[key],
+        hint: HINTS[key],
+        when: (values: Values) => values.driver === driver
+      }))
+    ),
     {
       key: 'user',
       label: trans.__('User'),
       hint: trans.__('ada, or ${SHOP_USER}'),
-      when: isServer
+      when: hasUser
     },
     {
       key: 'password',
@@ -46,7 +76,7 @@ export function fields(trans: TranslationBundle): IField[] {
       note: trans.__(
         'A variable of the environment that the kernel starts in, as ${SHOP_PASSWORD}: secrets never stand in the file.'
       ),
-      when: isServer
+      when: hasUser
     }
   ];
 }
@@ -65,6 +95,7 @@ export function shown(item: IConnection | null): Values {
     host: text('host'),
     port: text('port'),
     dbname: text('dbname'),
+    ...Object.fromEntries((TOLD[driver] ?? []).map(key => [key, text(key)])),
     user: auth.user || text('user'),
     password: auth.password ?? ''
   };
@@ -73,7 +104,7 @@ export function shown(item: IConnection | null): Values {
 /** Return why the form's values are not to leave it; empty when they may. */
 export function refusal(values: Values, trans: TranslationBundle): string {
   const { driver, name, password, port, uri } = values;
-  if (driver !== 'postgresql') {
+  if (driver !== 'postgresql' && driver !== 'snowflake') {
     return '';
   }
   if ((password && !VARIABLE.test(password)) || /:\/\/[^/@]*:[^/]*@/.test(uri ?? '')) {
@@ -92,16 +123,25 @@ export function config(values: Values, item: IConnection | null): Record<string,
   const secret = VARIABLE.test(user);
   const before = (item?.config ?? {}) as Record<string, Record<string, unknown>>;
   const server = driver === 'postgresql';
-  const auth = kept({ ...before.auth, user: secret ? user : '', password });
+  const named = server || driver === 'snowflake';
+  const auth = named
+    ? kept({ ...before.auth, user: secret ? user : '', password })
+    : driver === String(before.driver)
+      ? (before.auth ?? {})
+      : {};
+  const told = (keys: readonly string[], value: (key: string) => string) =>
+    Object.fromEntries(keys.map(key => [key, value(key)]));
   return kept({
     ...before,
+    ...told(TOLD[String(before.driver)] ?? [], () => ''),
+    ...told(TOLD[driver] ?? [], key => values[key] ?? ''),
     driver,
     path: server ? '' : path,
     uri: server ? (uri ?? '') : before.uri && !path ? before.uri : '',
     host: server ? host : '',
     port: server && port ? Number(port) : '',
     dbname: server ? dbname : '',
-    user: server && !secret ? user : '',
-    auth: server && Object.keys(auth).length ? auth : null
+    user: named && !secret ? user : '',
+    auth: Object.keys(auth).length ? auth : null
   });
 }

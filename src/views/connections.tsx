@@ -30,9 +30,11 @@ export interface IConnectionsProps {
 }
 
 const ENGINES: Record<string, string> = {
+  bigquery: 'BigQuery',
   duckdb: 'DuckDB',
   postgres: 'PostgreSQL',
   postgresql: 'PostgreSQL',
+  snowflake: 'Snowflake',
   sqlite: 'SQLite',
   sqlite3: 'SQLite'
 };

@@ -19,12 +19,15 @@ class Dialect(msgspec.Struct, frozen=True):
     """Where databases differ in what a piece of the text is: what quotes, what escapes, what begins a comment.
 
     `doubtful` are pieces that a setting of the database gives another meaning, or that it reads in a way of its own:
-    a text that has one of them is sent as it is written.
+    a text that has one of them is sent as it is written. `tags`: of dollars, `$tag$` too. `doubles`: double quotes hold
+    strings, and three quotes hold those that have quotes in them.
     """
 
     dollars: bool = True
+    tags: bool = True
     escapes: bool = True
     backslashes: bool = False
+    doubles: bool = False
     brackets: bool = False
     backticks: bool = False
     lines: str = ""
@@ -37,9 +40,15 @@ DIALECTS = {
     # With `standard_conforming_strings` off every string takes backslashes.
     "postgresql": Dialect(doubtful=("\\",)),
     "sqlite": Dialect(dollars=False, escapes=False, brackets=True, backticks=True),
-    "snowflake": Dialect(escapes=False, backslashes=True, lines="//", doubtful=("\\", "//")),
+    "snowflake": Dialect(tags=False, escapes=False, backslashes=True, lines="//", doubtful=("\\", "//")),
     "bigquery": Dialect(
-        dollars=False, escapes=False, backslashes=True, backticks=True, lines="#", doubtful=("\\", "#", "'''", '"""')
+        dollars=False,
+        escapes=False,
+        backslashes=True,
+        doubles=True,
+        backticks=True,
+        lines="#",
+        doubtful=("\\", "#", "'''", '"""'),
     ),
 }
 _SILENT = ("space", "comment")
@@ -49,19 +58,22 @@ _KINDS = {"tag": "dollar", "name": "bind", "dollars": "dollar", "escaped": "stri
 _DOUBTFUL = re.compile(r"\r(?!\n)|\v|\0|current_query", re.IGNORECASE)
 _WHOLE = re.compile(r"[^/].*|//.*|/\*(?:(?!/\*|\*/).)*\*/", re.DOTALL)
 _ESCAPED = r"'(?:[^'\\]|\\.|'')*(?:'|\Z)"
+_DOUBLE = r'"(?:[^"\\]|\\.|"")*(?:"|\Z)'
+_TRIPLE = r"""(?P<three>'''|\"\"\")(?:[^\\]|\\.)*?(?:(?P=three)|\Z)"""
 
 
 @cache
 def _pattern(dialect: Dialect) -> re.Pattern[str]:
     string = _ESCAPED if dialect.backslashes else r"'(?:[^']|'')*(?:'|\Z)"
-    names = [r'"(?:[^"]|"")*(?:"|\Z)', r"`(?:[^`]|``)*(?:`|\Z)", r"\[[^\]]*(?:\]|\Z)"]
+    string = f"{_TRIPLE}|{string}" if dialect.doubles else string
+    names = [_DOUBLE if dialect.doubles else r'"(?:[^"]|"")*(?:"|\Z)', r"`(?:[^`]|``)*(?:`|\Z)", r"\[[^\]]*(?:\]|\Z)"]
     quoted = [name for name, there in zip(names, (True, dialect.backticks, dialect.brackets), strict=True) if there]
     parts = [
         # Other blanks are parts of names to some.
         (r"(?P<space>[ \t\n\r\f]+)", True),
         (r"(?P<comment>--[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/|\Z))", True),
         (rf"(?P<remark>{dialect.lines}[^\n]*)", bool(dialect.lines)),
-        (r"(?P<dollar>\$(?P<tag>[^\W\d]\w*)\$.*?(?:\$(?P=tag)\$|\Z))", dialect.dollars),
+        (r"(?P<dollar>\$(?P<tag>[^\W\d]\w*)\$.*?(?:\$(?P=tag)\$|\Z))", dialect.dollars and dialect.tags),
         (r"(?P<dollars>\$\$.*?(?:\$\$|\Z))", dialect.dollars),
         (rf"(?P<escaped>[eE]{_ESCAPED})", dialect.escapes),
         (rf"(?P<string>{string})", True),

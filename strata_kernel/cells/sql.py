@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from strata_kernel.cells import query
+from strata_kernel.cells.grammar import PINS
 from strata_kernel.cells.kind import Identity, Policy, Reading
 from strata_kernel.domain import provenance
 from strata_kernel.domain.analysis import Analysis
@@ -28,7 +29,11 @@ MODULES = {
     "duckdb": ("duckdb",),
     "sqlite": (),
     "postgresql": ("psycopg",),
+    "snowflake": ("adbc_driver_snowflake",),
+    "bigquery": ("adbc_driver_bigquery",),
 }
+#: What the libraries of frames are imported as.
+FRAMES = {"arrow": "pyarrow"}
 _ALIASES = {"sqlite3": "sqlite", "postgres": "postgresql"}
 #: DuckDB, SQLite and PostgreSQL read one snapshot, and none of them gives it a name by which it can be had again.
 NO_SNAPSHOT = (
@@ -37,13 +42,14 @@ NO_SNAPSHOT = (
 #: What asks the clock or draws, in some engine: functions by a parenthesis, or they are columns; words anywhere.
 _CLOCK = re.compile(
     r"\b(?:(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|getdate|sysdate|today|age"
-    r"|get_current_timestamp|get_current_time|unixepoch|julianday|strftime|pg_postmaster_start_time) ?\("
-    r"|(current_timestamp|current_date|current_time|localtimestamp|localtime)\b"
+    r"|get_current_timestamp|get_current_time|systimestamp|unixepoch|julianday|strftime|pg_postmaster_start_time) ?\("
+    r"|(current_timestamp|current_datetime|current_date|current_time|localtimestamp|localtime)\b"
     r"|(date|time|datetime) ?\( ?\))",
     re.IGNORECASE,
 )
 _RANDOM = re.compile(
-    r"\b(?:(random|randomblob|rand|setseed|uuid|uuidv4|uuidv7|gen_random_uuid|uuid_generate_v4) ?\("
+    r"\b(?:(random|randomblob|rand|setseed|uuid|uuidv4|uuidv7|gen_random_uuid|uuid_generate_v4|generate_uuid|uuid_string"
+    r"|randstr) ?\("
     r"|(tablesample|using sample)\b)",
     re.IGNORECASE,
 )
@@ -133,9 +139,7 @@ class SqlKind:
                 stores=frozenset(stores),
                 unsure=frozenset({place} & stores),
                 mentions=source.query.words if engine == "duckdb" else frozenset(),
-                modules=frozenset(
-                    {*MODULES.get(engine, ()), *({"pandas"} if self._frame == "pandas" else {self._frame})}
-                ),
+                modules=frozenset({*MODULES.get(engine, ()), FRAMES.get(self._frame, self._frame)}),
                 frozen=() if source.write else _undetermined(source.query),
                 mutates=frozenset(),
                 result=True,
@@ -164,7 +168,7 @@ class SqlKind:
         }
 
 
-def unknown(cell: Cell, connections: Iterable[str]) -> Iterator[Diagnostic]:
+def unknown(cell: Cell, connections: Mapping[str, Mapping[str, Any]]) -> Iterator[Diagnostic]:
     """Yield what is wrong with the connection that a sql cell names, and with what it asks of it.
 
     The place is the first line that names the connection, or the directive.
@@ -173,7 +177,7 @@ def unknown(cell: Cell, connections: Iterable[str]) -> Iterator[Diagnostic]:
         return
     source = take_apart(cell.source, {})
     name, policy = source.connection, source.directives.cache
-    if policy and policy.policy == "snapshot":
+    if policy and policy.policy == "snapshot" and driver(connections.get(name, {})) not in PINS:
         lines = cell.source.split("\n")
         place = next((i for i, line in enumerate(lines) if "snapshot" in line.lower()), 0)
         start = max(lines[place].lower().find("snapshot"), 0)
@@ -185,7 +189,8 @@ def unknown(cell: Cell, connections: Iterable[str]) -> Iterator[Diagnostic]:
     line = next((i for i, text in enumerate(lines) if name in text), 0)
     start = lines[line].find(name)
     guess = nearest(name, known)
-    text = f"no connection is named {name!r}: declare it in strata.toml under [connections.{name}]"
+    cure = f"did you mean {guess!r}?" if guess else f"declare it in strata.toml under [connections.{name}]"
+    text = f"no connection is named {name!r}: {cure}"
     end = start + len(name)
     yield Diagnostic("sql_connection_unknown", text, "warning", line + 1, start, end, cell.id, guess)
 

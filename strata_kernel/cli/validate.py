@@ -22,7 +22,7 @@ def execute(options: argparse.Namespace) -> int:
     """Print every finding; return 1 when one is an error."""
     notebook = read(options.notebook)
     parts = build(notebook.path.parent.absolute(), dict(os.environ), transform, metadata=notebook.metadata)
-    found = parts.diagnostics + parts.check(notebook.cells, parts.active())
+    found = parts.diagnostics + parts.check(notebook.cells, parts.active()) + parts.proofread(notebook.cells)
     for diagnostic in found:
         print(json_line(diagnostic) if options.format == "json" else diagnostic_line(diagnostic))
     errors = sum(diagnostic.severity == "error" for diagnostic in found)

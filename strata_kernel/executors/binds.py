@@ -26,9 +26,26 @@ def _one(name: str, namespace: Mapping[str, Any], lists: bool) -> Any:
     if name not in namespace:
         raise CellError(f"the bind :{name} has no value: no cell above binds `{name}`")
     value = namespace[name]
-    if lists and type(value) in (list, tuple):
-        return [_plain(name, each) for each in value]
-    return _plain(name, value)
+    if (elements := _elements(value)) is None:
+        return _plain(name, value)
+    if not lists:
+        raise CellError(
+            f"the bind :{name} is {_article(type(value).__name__)}, and this database takes no lists: bind its elements"
+            f" by names of their own; of `json.dumps(…)` SQLite reads them: IN (SELECT value FROM json_each(:{name}))"
+        )
+    return [_plain(name, each) for each in elements]
+
+
+def _elements(value: Any) -> Iterable[Any] | None:
+    """Return the elements of what is a list to a database, None for any other value."""
+    if type(value) in (list, tuple):
+        return value  # type: ignore[no-any-return]
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    if numpy is not None and type(value) is numpy.ndarray and value.ndim == 1:
+        return value  # type: ignore[no-any-return]
+    if pandas is not None and isinstance(value, pandas.Series | pandas.Index) and value.ndim == 1:
+        return value  # type: ignore[no-any-return]
+    return None
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -38,11 +55,32 @@ def _plain(name: str, value: Any) -> Any:
     if kind is bytearray:
         return bytes(value)
     numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
-    if pandas is not None and numpy is not None and isinstance(value, numpy.datetime64):
-        value = pandas.Timestamp(value)
-        kind = type(value)
-    if pandas is not None and kind is pandas.Timestamp and not value.nanosecond:
+    if pandas is not None and (value is pandas.NaT or value is pandas.NA):
+        return None
+    if pandas is not None and kind is pandas.Timestamp:
+        if value.nanosecond:
+            raise CellError(f"the bind :{name} counts nanoseconds, which get lost on the way: .floor('us') leaves them")
         return value.to_pydatetime()
-    if numpy is not None and isinstance(value, numpy.generic) and type(value.item()) in PLAIN:
-        return value.item()
-    raise CellError(f"the bind :{name} is a {kind.__name__}, which is no value of SQL; accepted are {_NAMES}")
+    if numpy is not None and isinstance(value, numpy.datetime64):
+        return _moment(name, value, numpy)
+    # A span of time in nanoseconds would come out as a number.
+    if numpy is not None and isinstance(value, numpy.generic) and not isinstance(value, numpy.timedelta64):
+        plain = value.item()
+        if type(plain) in PLAIN:
+            return plain
+    raise CellError(f"the bind :{name} is {_article(kind.__name__)}, which is no value of SQL; accepted are {_NAMES}")
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def _moment(name: str, value: Any, numpy: Any) -> datetime.datetime | None:
+    """Return a numpy moment as Python has it, whatever unit it counts in."""
+    if numpy.isnat(value):
+        return None
+    coarse = value.astype("datetime64[us]")
+    found = coarse.item()
+    if coarse != value or not isinstance(found, datetime.datetime):
+        raise CellError(f"the bind :{name} is no moment between the years 1 and 9999 in microseconds: {value}")
+    return found

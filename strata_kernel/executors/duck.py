@@ -8,15 +8,14 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import duckdb
 
 from strata_kernel.cells.query import Statement, bound, read
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.errors import CellError
+from strata_kernel.executors.columns import fetched
 from strata_kernel.executors.engine import Answer, Ask, Connection, Written, denied, explained, first_word, one
-from strata_kernel.executors.frames import converted
 from strata_kernel.ports import World
 
 _READING = ("SELECT", "EXPLAIN")
@@ -50,8 +49,7 @@ class DuckdbEngine:
                 self._fence(con, files)
                 self._register(con, ask)
                 con.execute("BEGIN TRANSACTION READ ONLY")
-                con.execute(_dollars(statement.text), ask.binds or None)
-                frame = _frame(con, ask.library)
+                frame = fetched(con, _dollars(statement.text), ask.binds, ask.library)
             if _same(facts, self._facts(files)):
                 # Files beside the database are held by no lock, so their cell may have to run again.
                 return Answer(frame, facts if ask.fresh else ())
@@ -261,11 +259,3 @@ def _affected(con: duckdb.DuckDBPyConnection, statement: str) -> int | None:
         return None
     row = con.fetchone()
     return row[0] if row is not None and isinstance(row[0], int) else None
-
-
-def _frame(con: duckdb.DuckDBPyConnection, library: str) -> Any:
-    if library == "arrow":
-        return con.fetch_arrow_table()
-    if library == "polars":
-        return con.pl()
-    return con.df() if library == "pandas" else converted(con.df(), library)

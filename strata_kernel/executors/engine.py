@@ -81,8 +81,8 @@ class Written(msgspec.Struct, frozen=True):
 class Ask(msgspec.Struct):
     """What a cell asks: the text, its statements, binds by name, frames of the notebook by name, and strings in it.
 
-    `fresh`: whether what the tables hold is to be recorded, to be noticed when it changes. `line`: the line of the cell
-    at which the text begins, from 1.
+    `fresh`: whether what the tables hold is to be recorded, to be noticed when it changes. `snapshot`: whether only
+    what can never change is to be read. `line`: the line of the cell at which the text begins, from 1.
     """
 
     text: str
@@ -93,6 +93,7 @@ class Ask(msgspec.Struct):
     words: frozenset[str]
     library: str
     fresh: bool = True
+    snapshot: bool = False
     line: int = 1
 
     def where(self, statement: Statement, place: int) -> str:

@@ -254,7 +254,8 @@ class PostgresEngine:
             )
         except psycopg.Error as error:
             text = self.connection.safe(str(error).strip())
-            raise CellError(f"[connections.{self.connection.name}] cannot be reached: {text}") from None
+            cure = "see that the server runs, and that host, port, dbname, user and the variables of `auth` are right"
+            raise CellError(f"[connections.{self.connection.name}] cannot be reached: {text}\n{cure}") from None
         con.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         con.read_only = not write
         return con

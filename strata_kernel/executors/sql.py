@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from strata_kernel.cells.grammar import PINS
 from strata_kernel.cells.sql import DEFAULT, NO_SNAPSHOT, Source, driver, take_apart
 from strata_kernel.domain.cell import Cell, Reason, Task
 from strata_kernel.domain.diagnostic import nearest
@@ -21,11 +22,14 @@ from strata_kernel.ports import Done, Stage, World
 
 #: Extras that bring the driver of an engine.
 _EXTRAS = {"postgresql": "postgres"}
-#: Where engines are written, whose drivers are loaded with them.
+_DRIVERS = "duckdb, sqlite, postgresql, snowflake or bigquery"
+#: What is loaded when the driver of an engine is.
 _MODULES = {
     "duckdb": "strata_kernel.executors.duck",
     "sqlite": "strata_kernel.executors.lite",
     "postgresql": "strata_kernel.executors.postgres",
+    "snowflake": "adbc_driver_snowflake.dbapi",
+    "bigquery": "adbc_driver_bigquery.dbapi",
 }
 
 
@@ -53,12 +57,12 @@ class Databases:
         engine = self.engine(source.connection)
         ask = self._ask(source, engine, stage.namespace, policy)
         if source.write:
-            shown = _table(engine.write(ask))
+            shown = _table(engine.write(ask), self._frame)
             mark = digest("written", source.query.canonical).encode()
             return Done({source.name: shown}, shown, hidden={f"conn:{source.connection}": mark})
         answer = engine.query(ask)
         reasons = answer.reasons
-        if policy == "snapshot":
+        if ask.snapshot and driver(self._tables[source.connection]) not in PINS:
             reasons += (Reason("unobserved", NO_SNAPSHOT),)
         return Done({source.name: answer.frame}, answer.frame, answer.facts, reasons=reasons)
 
@@ -79,7 +83,8 @@ class Databases:
             texts=source.query.texts,
             words=source.query.words,
             library=self._frame,
-            fresh=policy in ("", "fingerprint", "session", "off"),
+            fresh=policy in ("", "fingerprint", "off"),
+            snapshot=policy == "snapshot",
             line=source.line,
         )
 
@@ -132,11 +137,15 @@ class Databases:
                     from strata_kernel.executors.postgres import PostgresEngine
 
                     return PostgresEngine(connection)
+                case "snowflake" | "bigquery":
+                    from strata_kernel.executors.warehouse import WAREHOUSES, WarehouseEngine
+
+                    return WarehouseEngine(connection, WAREHOUSES[kind])
         except ImportError as error:
             extra = _EXTRAS.get(kind, kind)
             text = f"[connections.{name}] the driver of {kind} is not installed: pip install 'strata-jupyter[{extra}]'"
             raise CellError(text) from error
-        raise CellError(f"[connections.{name}] knows no driver {kind!r}: duckdb, sqlite or postgresql")
+        raise CellError(f"[connections.{name}] knows no driver {kind!r}: {_DRIVERS}")
 
     def _check(self, source: Source, policy: str) -> None:
         if not source.query.statements:
@@ -156,12 +165,9 @@ def _frames(source: Source, namespace: Mapping[str, Any]) -> dict[str, Any]:
     return {w: namespace[w] for w in source.query.words if w in namespace and isinstance(namespace[w], tuple(kinds))}
 
 
-def _table(done: list[Written]) -> Any:
-    import pandas
+def _table(done: list[Written], library: str) -> Any:
+    from strata_kernel.executors.frames import frame
 
-    columns = {
-        "statement": [w.statement for w in done],
-        "kind": [w.kind for w in done],
-        "rows": pandas.array([w.rows for w in done], dtype="Int64"),
-    }
-    return pandas.DataFrame(columns)
+    found = frame(("statement", "kind", "rows"), [(w.statement, w.kind, w.rows) for w in done], library)
+    # Of one type, whether or not the database tells of every statement.
+    return found.astype({"rows": "Int64"}) if library == "pandas" else found

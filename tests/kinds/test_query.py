@@ -6,7 +6,8 @@ from strata_kernel.cells.kind import Identity
 from strata_kernel.cells.sql import SqlKind, identity, take_apart, unknown
 from strata_kernel.domain.cell import Cell
 
-KIND = SqlKind({"shop": {"driver": "sqlite", "path": "/x/shop.db"}})
+SHOP = {"shop": {"driver": "sqlite", "path": "/x/shop.db"}}
+KIND = SqlKind(SHOP)
 
 
 def reading(source):
@@ -64,7 +65,7 @@ def test_identity_knows_no_secret():
 
 
 def test_unknown_connections_are_told_with_the_nearest():
-    (found,) = unknown(Cell("c", "%%sql shpo\nSELECT 1"), ["shop"])
+    (found,) = unknown(Cell("c", "%%sql shpo\nSELECT 1"), SHOP)
     assert (found.code, found.line, found.column, found.end, found.suggestion) == (
         "sql_connection_unknown",
         1,
@@ -72,10 +73,10 @@ def test_unknown_connections_are_told_with_the_nearest():
         10,
         "shop",
     )
-    assert not [*unknown(Cell("c", "%%sql shop\nSELECT 1"), ["shop"]), *unknown(Cell("c", "%%sql\nSELECT 1"), [])]
-    assert not [*unknown(Cell("c", "x = 1"), [])]
+    assert not [*unknown(Cell("c", "%%sql shop\nSELECT 1"), SHOP), *unknown(Cell("c", "%%sql\nSELECT 1"), {})]
+    assert not [*unknown(Cell("c", "x = 1"), {})]
 
 
 def test_a_snapshot_that_no_database_names_is_told():
-    (found,) = unknown(Cell("c", "%%sql shop\n# @cache snapshot\nSELECT 1"), ["shop"])
+    (found,) = unknown(Cell("c", "%%sql shop\n# @cache snapshot\nSELECT 1"), SHOP)
     assert (found.code, found.line, found.column, found.end) == ("sql_snapshot_unsupported", 2, 9, 17)

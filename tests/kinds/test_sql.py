@@ -300,12 +300,15 @@ def test_policies(shared):
     kernel, outside = shared
     cells = {
         p: f"%%sql shop\n# @name r_{n}\n# @cache {p}\nSELECT count(*) AS n FROM item"
-        for n, p in enumerate(["forever", "ttl=1h", "off", "fingerprint"])
+        for n, p in enumerate(["forever", "ttl=1h", "session", "off", "fingerprint"])
     }
     play(kernel, **cells)
     outside.execute("INSERT INTO item VALUES (3, 'three')")
     again = {p: kernel.run(source, p).status for p, source in cells.items()}
-    assert again == {"forever": "hit", "ttl=1h": "hit", "off": "bypass", "fingerprint": "ran"}
+    assert again == {"forever": "hit", "ttl=1h": "hit", "session": "hit", "off": "bypass", "fingerprint": "ran"}
+    kernel.restart()
+    again = {p: run.status for p, run in play(kernel, **cells).items()}
+    assert again == {"forever": "hit", "ttl=1h": "hit", "session": "ran", "off": "bypass", "fingerprint": "hit"}
     snapshot = "%%sql shop\n# @cache snapshot\nSELECT count(*) AS n FROM item"
     for _ in range(2):
         run = kernel.run(snapshot, "s")

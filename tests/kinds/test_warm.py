@@ -33,7 +33,7 @@ sys.addaudithook(lambda event, _: opened.append(event) if event in watched else 
 connect = psycopg.connect
 psycopg.connect = lambda *a, **k: opened.append("psycopg") or connect(*a, **k)
 code = main(["run", sys.argv[1], "--format", "json"])
-heavy = ("duckdb", "pandas", "pyarrow", "openai", "nbclient", "zmq", "IPython")
+heavy = ("duckdb", "pandas", "pyarrow", "openai", "nbclient", "zmq", "IPython", "sqlglot")
 print(json.dumps([code, opened, [m for m in heavy if m in sys.modules]]), file=sys.stderr)
 """
 

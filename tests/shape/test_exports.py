@@ -12,7 +12,19 @@ import pytest
 import strata_kernel
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("IPython", "ipykernel", "jupyter_client", "nbclient", "nbformat", "numpy", "pandas", "pyarrow", "tqdm", "zmq")
+HEAVY = (
+    "IPython",
+    "ipykernel",
+    "jupyter_client",
+    "nbclient",
+    "nbformat",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "sqlglot",
+    "tqdm",
+    "zmq",
+)
 
 
 def loaded_by(code: str) -> list[str]:
@@ -38,6 +50,7 @@ def test_surface() -> None:
         "from strata_kernel.cli.__main__ import main; main(['run', '--help'])",
         "from strata_kernel.cli.__main__ import main; main(['cache', '--help'])",
         "import strata_kernel.settings, strata_kernel.protocol, strata_kernel.domain.directives",
+        "import strata_kernel.wiring, strata_kernel.cells.proofread",
     ],
 )
 def test_nothing_heavy_is_imported(code: str) -> None:
