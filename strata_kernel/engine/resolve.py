@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 
 from strata_kernel.cells.kind import Reading
-from strata_kernel.domain.manifest import FileOutput, Manifest
+from strata_kernel.domain.manifest import FOLDER, FileOutput, Manifest
 from strata_kernel.domain.state import (
     ABSENT,
     LAST_RESULT,
@@ -50,27 +50,30 @@ class Resolver:
 
     def _withdraw(self, twin: Manifest, state: State) -> None:
         """Take away what the notebook wrote only after that run, which had not found it; the store puts it back."""
-        absent = {f.name for f in twin.facts if f.kind == "absent"}
+        absent = [f.name for f in twin.facts if f.kind == "absent"]
         listed = [f for f in twin.facts if f.kind == "dir"]
         folders = {f.name for f in listed}
-        taken = {}
+        taken, apart = {}, set()
         for entry in self.session.entries.values() if absent or folders else ():
             for file in entry.manifest.files if entry.manifest is not None else ():
-                mattered = file.path in absent or file.path.rpartition("/")[0] in folders
+                missed = any(file.path == path or file.path.startswith(path + "/") for path in absent)
+                mattered = missed or file.path.rpartition("/")[0] in folders
                 # Only what stands there exactly so can be put back exactly so.
                 if mattered and "file:" + file.path not in state and self._can_return(file):
-                    self.files.restore(FileOutput(file.path, None), self.store)
                     taken[file.path] = file
+                    apart |= {file.path} if missed else set()
+        for path in sorted(taken, reverse=True):  # what is in a folder before the folder
+            self.files.restore(FileOutput(path, None), self.store)
         self._noted(taken)
         if not all(map(self.session.world.holds, listed)):
             # It had stood there before the notebook wrote it as well.
-            back = {path: file for path, file in taken.items() if path not in absent}
+            back = {path: file for path, file in taken.items() if path not in apart}
             for file in back.values():
                 self.files.restore(file, self.store)
             self._noted(back)
 
     def _can_return(self, file: FileOutput) -> bool:
-        kept = file.blob is not None and self.store.has(file.blob)
+        kept = file.digest == FOLDER or (file.blob is not None and self.store.has(file.blob))
         return kept and self.files.digest(file.path) == file.digest
 
     def _noted(self, changed: Collection[str]) -> None:
