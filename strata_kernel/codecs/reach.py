@@ -23,11 +23,13 @@ class Reached:
         self.names: set[str] = set()
         self.mentions: set[str] = set()
         self.definitions: set[tuple[str, str]] = set()
+        self.modules: set[str] = set()
         self.opaque = False
 
     def code(self, code: CodeType) -> None:
         """Add the globals and the string constants of a code object and of those nested in it."""
-        names, mentions, opaque = code_reach(code)
+        names, mentions, opaque, modules = code_reach(code)
+        self.modules |= modules
         self.names |= names
         self.mentions |= mentions
         self.opaque |= opaque
@@ -39,15 +41,19 @@ class Reached:
             mentions=tuple(sorted(self.mentions)),
             definitions=tuple(sorted(self.definitions)),
             opaque=self.opaque,
+            modules=tuple(sorted(self.modules)),
         )
 
 
 @lru_cache(maxsize=2048)
-def code_reach(code: CodeType) -> tuple[frozenset[str], frozenset[str], bool]:
-    """Return the globals loaded or stored, the identifiers in string constants, and whether it may reach anything."""
+def code_reach(code: CodeType) -> tuple[frozenset[str], frozenset[str], bool, frozenset[str]]:
+    """Return the globals loaded or stored, the identifiers in string constants, whether it may reach anything, and
+    the modules that it may import.
+    """
     names: set[str] = set()
+    modules: set[str] = set()
     mentions: set[str] = set()
-    opaque = False
+    opaque, package = False, ""
     instructions = list(dis.get_instructions(code))
     for position, instruction in enumerate(instructions):
         operation, argument = instruction.opname, instruction.argval
@@ -55,6 +61,9 @@ def code_reach(code: CodeType) -> tuple[frozenset[str], frozenset[str], bool]:
             names.add(argument)
         elif operation in ("IMPORT_NAME", "IMPORT_FROM"):
             opaque |= argument == "__main__"
+            # What is imported from a module may be one.
+            package = argument if operation == "IMPORT_NAME" else package
+            modules.add(argument if operation == "IMPORT_NAME" else f"{package}.{argument}")
         elif instruction.opcode in dis.hasconst and operation != "KW_NAMES":
             # Names of keyword arguments are constants too, but they name parameters, not variables.
             following = instructions[position + 1].opname if position + 1 < len(instructions) else ""
@@ -66,7 +75,8 @@ def code_reach(code: CodeType) -> tuple[frozenset[str], frozenset[str], bool]:
             names |= inner[0]
             mentions |= inner[1]
             opaque |= inner[2]
-    return frozenset(names), frozenset(mentions), opaque or not names.isdisjoint(_OPAQUE)
+            modules |= inner[3]
+    return frozenset(names), frozenset(mentions), opaque or not names.isdisjoint(_OPAQUE), frozenset(modules)
 
 
 def _mention(constant: object, mentions: set[str]) -> None:

@@ -99,12 +99,14 @@ class _Found:
         self.future = sorted(future)
         self.definitions: dict[str, Definition] = {}
         self.imports: dict[str, Import] = {}
+        self.named: set[str] = set()
         #: How often a name is bound by one and the same import.
         self.imported: dict[str, int] = {}
 
     def suite(self, body: Sequence[ast.stmt], text: str, encoded: Sequence[bytes]) -> None:
         """Walk top-level statements; the code inside of a timing magic counts as top-level too."""
         for node, code in zip(body, encoded, strict=True):
+            self.named |= named_modules(node)
             if isinstance(node, DEFS):
                 self._define(node, text, code)
             elif (inner := magics.inlined(node)) is not None:
@@ -133,6 +135,7 @@ class _Found:
             line=line,
             frozen=tuple(parts.frozen),
             always=tuple(parts.always),
+            modules=frozenset(named_modules(node)),
         )
 
     def _import(self, node: ast.stmt) -> None:
@@ -168,6 +171,7 @@ class _Found:
             definitions={name: each for name, each in self.definitions.items() if name in once},
             imports={n: i for n, i in self.imports.items() if facts.bound[n] == self.imported[n] and n not in gone},
             modules=frozenset(facts.modules),
+            named=frozenset(self.named | facts.modules),
             mentions=frozenset(facts.mentions),
             paths=frozenset(facts.paths),
             effects=tuple(facts.effects),
@@ -178,6 +182,17 @@ class _Found:
             result=result,
             labels=tuple(sorted(order, key=facts.order.__getitem__)),
         )
+
+
+def named_modules(tree: ast.stmt) -> set[str]:
+    """Return the modules that the imports anywhere in it may load: a name that is imported from one may be another."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names if alias.name != "*")}
+    return found
 
 
 def _mutated(facts: Totals) -> frozenset[str]:

@@ -13,7 +13,7 @@ class Definition(msgspec.Struct, frozen=True):
 
     `digest` is its canonical code; `evaluates` the globals read when the statement runs (decorators, defaults, bases,
     annotations, class body); `free` the globals that its functions may read or bind when called later; `source` its
-    text; `frozen` and `always` what its functions carry into the cells that call them.
+    text; `frozen` and `always` what its functions carry into the cells that call them; `modules` what they may import.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Definition(msgspec.Struct, frozen=True):
     line: int
     frozen: tuple[Reason, ...] = ()
     always: tuple[Reason, ...] = ()
+    modules: frozenset[str] = frozenset()
 
 
 class Import(msgspec.Struct, frozen=True):
@@ -47,10 +48,11 @@ class Analysis(msgspec.Struct, frozen=True):
     through its own functions too. `stores`: names the cell may bind in the notebook's namespace, `unsure` those of
     them that a run can leave unbound (in a branch, a loop, a function). `deletes`: names it may delete. `mentions`:
     identifiers inside string literals. `paths`: string literals that could name a file. `modules`: modules imported
-    anywhere in it. `effects`: dotted calls whose result is thrown away and dotted stores (by root name: the engine
-    keeps those whose root is an import). `opaque`: why it reads everything. `frozen`: where it asks for clock or
-    entropy. `always`: why it can never be served. `error`: the syntax error. `result`: its last statement is a shown
-    expression. `labels`: defined names in order of first appearance.
+    anywhere in it, `named` those and all names in them that could be submodules. `effects`: dotted calls whose result
+    is thrown away and dotted stores (by root name: the engine keeps those whose root is an import). `opaque`: why it
+    reads everything. `frozen`: where it asks for clock or entropy. `always`: why it can never be served. `error`: the
+    syntax error. `result`: its last statement is a shown expression. `labels`: defined names in order of first
+    appearance.
     """
 
     code: str
@@ -61,6 +63,7 @@ class Analysis(msgspec.Struct, frozen=True):
     definitions: dict[str, Definition] = {}
     imports: dict[str, Import] = {}
     modules: frozenset[str] = frozenset()
+    named: frozenset[str] = frozenset()
     mentions: frozenset[str] = frozenset()
     paths: frozenset[str] = frozenset()
     effects: tuple[Chain, ...] = ()

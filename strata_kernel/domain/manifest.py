@@ -8,7 +8,7 @@ import msgspec
 
 from strata_kernel.domain.cell import Reason
 
-FORMAT = 2
+FORMAT = 3
 
 UnitKind = Literal["value", "module", "definition", "hidden"]
 
@@ -45,7 +45,8 @@ class Reach(msgspec.Struct, frozen=True, omit_defaults=True):
     """What code that travels inside a value can touch when it is called later.
 
     `names`: globals of the notebook it may read; `mentions`: identifiers in its string literals; `effects`: calls
-    and stores that may change the process; `definitions`: notebook definitions it refers to, as (name, lineage).
+    and stores that may change the process; `definitions`: notebook definitions it refers to, as (name, lineage);
+    `modules`: what it may import.
     """
 
     names: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class Reach(msgspec.Struct, frozen=True, omit_defaults=True):
     effects: tuple[Chain, ...] = ()
     definitions: tuple[tuple[str, str], ...] = ()
     opaque: bool = False
+    modules: tuple[str, ...] = ()
 
 
 class Unit(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -37,6 +37,8 @@ class Before(msgspec.Struct):
     patches: list[Touched]
     reference: dict[tuple[str, ...], tuple[str, str | None]]
     definitions: Noted
+    #: What it may import, by itself or through what it calls: the user's modules that stand may be named by any string.
+    modules: frozenset[str]
 
 
 def note(reading: Reading, closure: Closure, state: State, placement: Placement) -> Before:
@@ -66,7 +68,14 @@ def note(reading: Reading, closure: Closure, state: State, placement: Placement)
         touched(reading, closure, placement.host),
         reference,
         noted(closure.slots.values(), placement.values),
+        _importable(reading, closure, placement.host),
     )
+
+
+def _importable(reading: Reading, closure: Closure, host: Host) -> frozenset[str]:
+    reaches = [slot.unit.reach for slot in closure.slots.values() if slot is not None]
+    mentions = reading.analysis.mentions.union(*(reach.mentions for reach in reaches))
+    return reading.analysis.named.union(mentions & host.modules.users(), *(reach.modules for reach in reaches))
 
 
 def touched(reading: Reading, closure: Closure, host: Host) -> list[Touched]:
@@ -122,7 +131,7 @@ def candidates(before: Before, host: Host) -> list[Any]:
 def facts(before: Before, seen: Observed, world: World) -> tuple[Fact, ...]:
     """Add the sources and distributions behind the run's imports, and what its directives declare."""
     declared = [world.observe(kind, name) for kind, name in before.reading.deps]
-    imported = world.facts_of(before.reading.analysis.modules | seen.modules)
+    imported = world.facts_of(before.modules | seen.modules)
     return (*seen.facts, *imported, *(f for f in declared if f is not None))
 
 

@@ -204,6 +204,7 @@ class Capture:
             effects=definition.effects,
             definitions=tuple(d for g in groups for d in g.reach.definitions if d != (name, lineage)),
             opaque=definition.opaque,
+            modules=tuple(sorted(definition.modules)),
         )
         content = groups[0].content if groups else None
         self.units.append(
@@ -256,7 +257,7 @@ class Capture:
     def _with_definitions(self, reach: Reach) -> Reach:
         """Add what the definitions that a value refers to can reach: they may be redefined while the value lives on."""
         names, mentions, effects, opaque = set(reach.names), set(reach.mentions), list(reach.effects), reach.opaque
-        definitions = set(reach.definitions)
+        definitions, modules = set(reach.definitions), set(reach.modules)
         mine = {(n, u.lineage): u for u in self.units for n in u.names}
         for name, lineage in reach.definitions:
             unit = mine.get((name, lineage))
@@ -268,8 +269,9 @@ class Capture:
                 effects += unit.reach.effects
                 definitions |= set(unit.reach.definitions)
                 opaque = opaque or unit.reach.opaque
+                modules |= set(unit.reach.modules)
         found = tuple(sorted(names)), tuple(sorted(mentions)), tuple(dict.fromkeys(effects))
-        return Reach(*found, tuple(sorted(definitions)), opaque)
+        return Reach(*found, tuple(sorted(definitions)), opaque, tuple(sorted(modules)))
 
     def _untouched(self, group: Group, written: set[str]) -> bool:
         if written & set(group.names):

@@ -19,12 +19,15 @@ class UsersModules:
         self.session, self.placement, self.host = session, placement, placement.host
         #: Those that could not be loaded.
         self._nowhere: set[str] = set()
-        #: By module, the cell whose run loaded it.
-        self._loaders: dict[str, str] = {}
+        #: By module, the cell whose run loaded it, as it was then.
+        self._loaders: dict[str, Cell] = {}
 
     def ran(self, cell: str) -> None:
         """Note the modules that the run of a cell has loaded."""
-        self._loaders = {m: self._loaders.get(m, cell) for m in self.host.modules.users()}
+        known = self._loaders
+        found = next((c for c in self.session.cells if c.id == cell), None)
+        now = {m: known.get(m, found) for m in self.host.modules.users()}
+        self._loaders = {m: loader for m, loader in now.items() if loader is not None}
 
     def foreign_to(self, run: Reading) -> bool:
         """Tell whether a cell's import would find a module that no cell above has loaded, but the cell or one below."""
@@ -33,9 +36,8 @@ class UsersModules:
             return False
         above = self.session.cells[: self.session.cells.index(run.cell)]
         theirs = set(map(_module, self._imported(above)))
-        loaders = {cell.id for cell in above}
         mine = _with_parents({*run.analysis.modules, *map(_module, self._seen_by(run.cell))}) & users
-        return any(m not in theirs and self._loaders.get(m) not in loaders for m in mine)
+        return any(m not in theirs and self._loaders.get(m) not in above for m in mine)
 
     def _seen_by(self, cell: Cell) -> list[Fact]:
         """Return the modules that the last run of a cell depended on, if only for a function that it defined."""

@@ -110,10 +110,11 @@ class Journey:
 
     def facts(self) -> tuple[Fact, ...]:
         """Return the facts about this machine's libraries that the cell rests on."""
-        modules = set(self.reading.analysis.modules)
+        modules = set(self.reading.analysis.named)
         for name, slot in self.closure.slots.items():
             if slot is not None and slot.unit.kind == "module":
                 modules.add(slot.unit.summary.get(name, "").partition(".")[0])
+            modules.update(slot.unit.reach.modules if slot is not None else ())
         return self.session.world.facts_of(modules - {""})
 
     async def _slots(self, reading: Reading, state: State) -> dict[str, Slot]:

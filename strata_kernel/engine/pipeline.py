@@ -206,8 +206,7 @@ class Pipeline:
             return self.session.state_before(index)
         state: State = START
         target = self.session.read(self.session.cells[index])
-        agreed = self.options.cascade != "off"
-        asked = False
+        agreed, asked = self.options.cascade != "off", False
         for place in range(index):
             entry = self.session.current(self.session.cells[place], state, self.resolver.restore_files, index)
             if agreed and self._must_run(entry, target):
@@ -353,17 +352,18 @@ class Pipeline:
 
     def _completed(self, capture: Capture, standing: dict[str, str], audience: str, twin: Manifest | None) -> Completed:
         before = capture.before
-        cell = before.reading.cell
         files = save_files(capture.seen, self.files, self.store, self.options.file_limit)
         found = functools.partial(self._recorded, before.reading.program)
         captured = finish(capture, files, found if twin is None else lambda key: twin, self._unique())
-        manifest = msgspec.structs.replace(captured.manifest, created=time.time())
+        # A repetition shows nothing: what stands on the page is what the run that it repeats has shown.
+        shown = twin if twin is not None and twin.nonce == captured.manifest.nonce else captured.manifest
+        manifest = msgspec.structs.replace(captured.manifest, created=time.time(), outputs=shown.outputs)
         if self.placement.tainted(before.state):
             text = "a change made to the process by a cell that is gone or failed cannot be undone: restart the kernel"
             manifest = msgspec.structs.replace(manifest, reasons=(*manifest.reasons, Reason("tainted", text)))
         manifest, kept = worth_keeping(manifest, captured, self.options, part=bool(before.reading.part))
         self._put_in_place(manifest, captured, standing)
-        after = advance(before.state, manifest, cell.id)
+        after = advance(before.state, manifest, before.reading.cell.id)
         entry = Entry(before.reading, before.state, manifest, after, manifest.reasons, closure=before.closure)
         entry.turn = self.session.turn
         if not before.reading.part:

@@ -300,8 +300,11 @@ class IPythonHost:
     def patch(self, module: str, path: str) -> Patch | None:
         """Return what stands at a dotted path below a module (or an attribute of one), None when it cannot be told."""
         *way, name = path.split(".")
+        if not self.watch.modules.can_load(module.partition(":")[0]):
+            return None
         try:
-            holder = pkgutil.resolve_name(module)
+            with self.quietly():
+                holder = pkgutil.resolve_name(module)
             for part in way:
                 holder = getattr(holder, part)
             return Patch(holder, name, vars(holder).get(name, _ABSENT))

@@ -59,6 +59,11 @@ class LocalModules:
         self._seen.clear()
         return self._locate(name.partition(".")[0]) is not None
 
+    def is_module(self, name: str) -> bool:
+        """Tell whether a dotted name is a module, loaded or under the roots."""
+        self._seen.clear()
+        return name in sys.modules or self._locate(name) is not None
+
     def observe(self, name: str) -> Fact:
         """Return the fact about a module, local or not; `name@folder` is one that is found in that folder."""
         module, _, folder = name.partition(BESIDE)

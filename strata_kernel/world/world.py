@@ -106,6 +106,8 @@ class LocalWorld:
         names = sorted(set(modules))
         found = []
         for name in names:
+            if name.rpartition(".")[0] in names and not self.modules.is_module(name):
+                continue  # an attribute, for which its module stands
             fact = self.modules.observe(self.modules.loaded_as(name))
             # External names are pinned by their distribution; a name of the standard library has none.
             if fact.digest != "external":

@@ -7,7 +7,7 @@ from strata_kernel.domain.manifest import FORMAT, Fact
 
 
 def test_format():
-    assert FORMAT == 2
+    assert FORMAT == 3
 
 
 def test_digest():
@@ -32,9 +32,9 @@ def test_canonical_code():
 
 GOLDEN = {
     "digest": "3b03286aefffc45739ddbe14a0a41da94ece9a49",
-    "program": "1a5e14025e35e8834df4f77be98e0080f150b912",
-    "key": "3673a497a44ae3afd2ba3eda83b558ab8c2bd351",
-    "version": "372df8a919a3f6f320f1571d97bc08495cc9679f",
-    "nonce": "64672e36e03f55318a40a0d21b4bd07bc3ae2180",
+    "program": "f6f6113cb31977ed53d6a061938922cccf9f522d",
+    "key": "ccb6b5ed21ee89bb6d4b682445e6ba58200168d6",
+    "version": "f81448013052be817481dc1f56f4f7b9936cfee2",
+    "nonce": "028d2cbb96aaf196e8f3352894adedf8d918feea",
     "code": "85b941a51729ba3e5d46af19a7805cd57d0d0464",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Set
 from types import ModuleType
@@ -42,6 +42,15 @@ class LoadedModules:
     def users(self) -> Set[str]:
         """Return the names of the user's modules that are loaded."""
         return self._local.keys()
+
+    def can_load(self, module: str) -> bool:
+        """Tell whether a module is loaded, or one of a library: the user's own are imported by none but their cells."""
+        if module in sys.modules:
+            return True
+        with contextlib.suppress(Exception):  # whatever finders do
+            spec = importlib.util.find_spec(module.partition(".")[0])
+            return spec is not None and (spec.origin in ("built-in", "frozen") or is_library(spec.origin or ""))
+        return False
 
     def load(self, module: str) -> None:
         """Import a module by its dotted name, if it can be."""
