@@ -61,9 +61,11 @@ class Reports:
     def version(self, identity: str, name: str) -> str | None:
         """Return the version of a distribution, "" where it is missing, None for a worker that never said."""
         if identity not in self._known:
-            self._known[identity] = None
+            found = None
             with contextlib.suppress(OSError, msgspec.DecodeError):
-                self._known[identity] = msgspec.json.decode(self._path(identity).read_bytes(), type=Report)
+                found = msgspec.json.decode(self._path(identity).read_bytes(), type=Report)
+            # The graph may ask at the same time as the run, and a report may have come meanwhile.
+            self._known.setdefault(identity, found)
         report = self._known[identity]
         if report is None:
             return None
