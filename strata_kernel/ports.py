@@ -74,6 +74,10 @@ class World(Protocol):
         """Return the facts behind imported modules: the sources of local ones, the distributions of others."""
         ...
 
+    def behind(self, modules: Iterable[str]) -> set[str]:
+        """Return the names of the user's own modules among these, and of those that they import."""
+        ...
+
     def sources_of(self, modules: Iterable[str]) -> dict[str, bytes]:
         """Return the files of the user's own modules among these, and of those that they import, by relative path."""
         ...

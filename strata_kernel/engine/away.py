@@ -41,7 +41,7 @@ async def send(pipeline: Pipeline, reading: Reading, state: State, audience: str
         after = advance(state, manifest, cell.id)
         entry = Entry(reading, state, manifest, after, manifest.reasons, closure=journey.closure, turn=session.turn)
         session.enter(entry)
-        resolver.restore_files(after)
+        resolver.files.restore(after)
         pipeline.arrive(after)
         return Completed(entry, manifest, manifest.reasons)
     finally:

@@ -36,8 +36,10 @@ class UsersModules:
             return False
         above = self.session.cells[: self.session.cells.index(run.cell)]
         theirs = set(map(_module, self._imported(above)))
-        mine = _with_parents({*run.analysis.modules, *map(_module, self._seen_by(run.cell))}) & users
-        return any(m not in theirs and self._loaders.get(m) not in above for m in mine)
+        mine = _with_parents({*run.analysis.modules, *map(_module, self._seen_by(run.cell))})
+        # What is not loaded yet imports others in its turn.
+        mine |= self.session.world.behind(mine - users)
+        return any(m not in theirs and self._loaders.get(m) not in above for m in mine & users)
 
     def _seen_by(self, cell: Cell) -> list[Fact]:
         """Return the modules that the last run of a cell depended on, if only for a function that it defined."""

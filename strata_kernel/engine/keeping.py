@@ -14,6 +14,9 @@ from strata_kernel.engine.capture import Captured
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Blobs, Group, Store
 
+#: Facts about what others, or cells further down, may change at any time.
+_PASSING = ("file", "absent", "dir", "table", "mount")
+
 
 class Options(msgspec.Struct):
     """What of the settings the pipeline needs; sizes in bytes, times in the unit of their name."""
@@ -34,7 +37,9 @@ def worth_keeping(
     """
     # A display's id is made up anew by every run, and later cells update the display that is shown.
     unique = bool(manifest.nonce) or any(_display(o) for o in captured.outputs)
-    cheap = manifest.seconds * 1000 < options.min_runtime_ms and not unique and not part
+    # What stands in a file may be gone when it is read again: the cell below that appends to it would run twice.
+    passing = any(fact.kind in _PASSING for fact in manifest.facts)
+    cheap = manifest.seconds * 1000 < options.min_runtime_ms and not (unique or part or passing)
     units, kept = list(manifest.units), {}
     for index, group in captured.groups.items():
         size = len(group.stream) + sum(b.nbytes for b in group.buffers)

@@ -124,7 +124,7 @@ class Pipeline:
     async def _run(self, index: int, *, force: bool) -> Outcome:
         self.session.look_anew()
         state = await self._above(index)
-        self.resolver.restore_files(state)
+        self.resolver.files.restore(state)
         entry = self.session.look(self.session.cells[index], state)
         reasons = (Reason("forced", "forced"),) if force else entry.reasons
         if not force and entry.manifest is not None:
@@ -187,7 +187,7 @@ class Pipeline:
             return position
         place = places.index(self.at)
         state = await self._above(place)
-        entry = self.session.current(self.session.cells[place], state, self.resolver.restore_files)
+        entry = self.session.current(self.session.cells[place], state, self.resolver.files.restore)
         if entry.manifest is None and self.session.ordered:
             outcome = await self._execute(place, state, "cell")
             if isinstance(outcome, Failed):
@@ -208,7 +208,7 @@ class Pipeline:
         target = self.session.read(self.session.cells[index])
         agreed, asked = self.options.cascade != "off", False
         for place in range(index):
-            entry = self.session.current(self.session.cells[place], state, self.resolver.restore_files, index)
+            entry = self.session.current(self.session.cells[place], state, self.resolver.files.restore, index)
             if agreed and self._must_run(entry, target):
                 if not asked:
                     asked = True
@@ -252,7 +252,7 @@ class Pipeline:
         outputs = outputs_of(manifest, self.store)
         # Known before its files come back, so that what they change is no change of the world to it.
         self.session.enter(entry)
-        if self.resolver.restore_files(entry.after) & {"file:" + f.path for f in manifest.files}:
+        if self.resolver.files.restore(entry.after) & {"file:" + f.path for f in manifest.files}:
             raise StoreError("a file that it wrote cannot be put back")
         self.arrive(entry.after)
         self.store.used(manifest)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 
 from strata_kernel.cells.kind import Reading
-from strata_kernel.domain.manifest import FOLDER, FileOutput, Manifest
+from strata_kernel.domain.manifest import Manifest
 from strata_kernel.domain.state import (
-    ABSENT,
     LAST_RESULT,
     VARIABLES,
     State,
@@ -18,8 +17,9 @@ from strata_kernel.domain.state import (
 from strata_kernel.engine.imported import UsersModules
 from strata_kernel.engine.restore import Placement, start_over
 from strata_kernel.engine.session import Entry, Session
+from strata_kernel.engine.written import WrittenFiles
 from strata_kernel.errors import StoreError
-from strata_kernel.ports import Files, Host, Store
+from strata_kernel.ports import Files, Host
 
 #: Runs the cell at an index again, after a state, repeating a run; returns its entry, or raises CellFailed.
 Rerun = Callable[[int, State, Manifest | None], Awaitable[Entry]]
@@ -33,8 +33,8 @@ class Resolver:
     """Resolves against one session and one process; `rerun` is the pipeline's way to run a cell."""
 
     def __init__(self, session: Session, placement: Placement, files: Files, rerun: Rerun) -> None:
-        self.session, self.placement, self.files, self._rerun = session, placement, files, rerun
-        self.store: Store = session.store
+        self.session, self.placement, self._rerun = session, placement, rerun
+        self.files = WrittenFiles(session, files)
         self.host: Host = placement.host
         placement.can_repeat = lambda: session.ordered
         #: The cells that are being run, outermost first.
@@ -45,41 +45,8 @@ class Resolver:
     async def rerun(self, place: int, state: State, twin: Manifest | None) -> Entry:
         """Run the cell at an index again after a state, in the place that its run had found."""
         if twin is not None:
-            self._withdraw(twin, state)
+            self.files.as_found(twin, state)
         return await self._rerun(place, state, twin)
-
-    def _withdraw(self, twin: Manifest, state: State) -> None:
-        """Take away what the notebook wrote only after that run, which had not found it; the store puts it back."""
-        absent = [f.name for f in twin.facts if f.kind == "absent"]
-        listed = [f for f in twin.facts if f.kind == "dir"]
-        folders = {f.name for f in listed}
-        taken, apart = {}, set()
-        for entry in self.session.entries.values() if absent or folders else ():
-            for file in entry.manifest.files if entry.manifest is not None else ():
-                missed = any(file.path == path or file.path.startswith(path + "/") for path in absent)
-                mattered = missed or file.path.rpartition("/")[0] in folders
-                # Only what stands there exactly so can be put back exactly so.
-                if mattered and "file:" + file.path not in state and self._can_return(file):
-                    taken[file.path] = file
-                    apart |= {file.path} if missed else set()
-        for path in sorted(taken, reverse=True):  # what is in a folder before the folder
-            self.files.restore(FileOutput(path, None), self.store)
-        self._noted(taken)
-        if not all(map(self.session.world.holds, listed)):
-            # It had stood there before the notebook wrote it as well.
-            back = {path: file for path, file in taken.items() if path not in apart}
-            for file in back.values():
-                self.files.restore(file, self.store)
-            self._noted(back)
-
-    def _can_return(self, file: FileOutput) -> bool:
-        kept = file.digest == FOLDER or (file.blob is not None and self.store.has(file.blob))
-        return kept and self.files.digest(file.path) == file.digest
-
-    def _noted(self, changed: Collection[str]) -> None:
-        if changed:
-            self.session.look_anew()
-            self.session.settle(changed)
 
     def ran(self) -> None:
         """Note that the innermost cell that was being run no longer is, and which modules it loaded."""
@@ -91,6 +58,8 @@ class Resolver:
         `run` is the cell that is to run then for what its run shows or leaves, not just for its values.
         """
         wanted = {n for n in names if n in state and not hidden(n)}
+        if run is not None:
+            self.files.keep_for_repeats(run.cell, self.placement)
         if self.host.modules.changed() or (run is not None and self.modules.foreign_to(run)):
             start_over(self.placement, self.modules.apart())
         self.modules.load(state)
@@ -125,7 +94,7 @@ class Resolver:
             # Effects first: a value may load only in the process that they make. What no load will bring comes from a
             # cell in any case, and the cells run in their order: going back above an effect can lose all that stands.
             return pending | {n for n in wanted if self._lost(n, state)}
-        return {n for n in wanted if not self.placement.load(n, state)} or self.restore_files(state)
+        return {n for n in wanted if not self.placement.load(n, state)} or self.files.restore(state)
 
     def _lost(self, name: str, state: State) -> bool:
         """Tell whether a value is neither in the process nor in the store."""
@@ -176,26 +145,10 @@ class Resolver:
 
     def _stands(self, name: str, state: State) -> bool:
         if name.startswith("file:"):
-            return (self.files.digest(name.removeprefix("file:")) or ABSENT) == state[name].version
+            return self.files.stands(name, state)
         if hidden(name):
             return self.placement.hidden.get(name) == state[name].version
         return self.placement.has(name, state[name].version)
-
-    def restore_files(self, state: State) -> set[str]:
-        """Put the files that the notebook wrote back as they are in the state; return those that only cells can."""
-        changed, lost = [], set()
-        for name, slot in state.items():
-            if not name.startswith("file:") or self._stands(name, state):
-                continue
-            path, digest = name.removeprefix("file:"), slot.version or None
-            blob = slot.unit.artifact.stream if slot.unit.artifact else None
-            try:
-                self.files.restore(FileOutput(path, digest, blob), self.store)
-                changed.append(path)
-            except StoreError:
-                lost.add(name)
-        self._noted(changed)
-        return lost
 
     async def fetch(self, names: set[str], position: State) -> None:
         """Bring names of a position into the namespace; raise Drifted, CellFailed or StoreError."""

@@ -165,7 +165,7 @@ class _Run:
             self.session.settle(f.path for f in manifest.files)
         if not any(r.code in NOT_PUBLISHED for r in manifest.reasons):
             pipeline.publisher.submit(manifest, {})
-        if not self.ran and pipeline.resolver.restore_files(now) & {"file:" + f.path for f in manifest.files}:
+        if not self.ran and pipeline.resolver.files.restore(now) & {"file:" + f.path for f in manifest.files}:
             raise StoreError("a file that it wrote cannot be put back")
         pipeline.arrive(now)
         if not self.ran:

@@ -63,6 +63,10 @@ class LocalWorld:
                 return self.distributions.observe(name)
         return None
 
+    def behind(self, modules: Iterable[str]) -> set[str]:
+        """Return the names of the user's own modules among these, and of those that they import."""
+        return {source.name for name in modules for source in self.modules.closure(name)}
+
     def sources_of(self, modules: Iterable[str]) -> dict[str, bytes]:
         """Return the files of the user's own modules among these, and of those that they import, by relative path."""
         found: dict[str, bytes] = {}

@@ -54,6 +54,9 @@ class FakeWorld:
     def facts_of(self, modules):
         return ()
 
+    def behind(self, modules):
+        return set()
+
     def sources_of(self, modules):
         return {}
 
