@@ -52,7 +52,8 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(ge=0, description="With `auto`, ask when earlier durations add up to more than this.")
     ] = 30.0
     min_runtime_ms: Annotated[
-        float, Meta(ge=0, description="Values of cells that ran shorter are recomputed when needed instead of saved, unless they read files.")
+        float,
+        Meta(ge=0, description="Values of cells that ran shorter, and read no files, are recomputed instead of saved."),
     ] = 5.0
     file_limit_bytes: Annotated[
         Bytes, Meta(description="Files written by a cell are restored from the store up to this size.")
@@ -61,7 +62,7 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
         Bytes, Meta(description="Size above which the least recently used files fetched from mounts go.")
     ] = 20_000_000_000
     max_artifact_bytes: Annotated[
-        Bytes, Meta(description="Values above this size are recomputed when needed instead of saved, unless they read files.")
+        Bytes, Meta(description="Values above this size are recomputed when needed instead of saved.")
     ] = 10_000_000_000
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -25,6 +26,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=float, default=86400.0, metavar="S", help="limit for cells that have none")
     parser.add_argument(
         "--protocol", choices=("v1", "v2"), help="speak only the published protocol (v1) or only Strata's own (v2)"
+    )
+    parser.add_argument(
+        "--allow-hosts",
+        default="",
+        metavar="A,B",
+        help="hosts on private addresses that signed addresses may name; `.lan` means all below it",
     )
     parser.add_argument("--work-dir", type=Path, metavar="DIR", help="folder for everything that it writes")
     parser.add_argument(
@@ -56,7 +63,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.sync is not None:
         addresses(options.host, options.port, token)  # what is wrong is told before all the work
         _start_anew(options, work.absolute())
-    os.environ.pop(options.token_env or "", None)  # cells must not see it
+    _forget(options.token_env or "")
     run(
         Options(
             work=work.absolute(),
@@ -66,12 +73,28 @@ def execute(options: argparse.Namespace) -> int:
             memory=options.memory_bytes,
             store_bytes=options.store_bytes,
             timeout=options.timeout,
+            hosts=tuple(host.strip().lower() for host in options.allow_hosts.split(",") if host.strip()),
             protocols=(options.protocol,) if options.protocol else PROTOCOLS,
         ),
         options.host,
         options.port,
     )
     return 0
+
+
+def _forget(name: str) -> None:
+    """Take a variable out of the environment, also where the system shows it of this process: cells must not see it."""
+    import ctypes
+
+    value = os.environ.get(name)
+    if value is None:
+        return
+    with contextlib.suppress(OSError, AttributeError):  # no C library to ask
+        getenv = ctypes.CDLL(None).getenv
+        getenv.argtypes, getenv.restype = [ctypes.c_char_p], ctypes.c_void_p
+        if address := getenv(os.fsencode(name)):
+            ctypes.memset(address, 0, len(os.fsencode(value)))
+    del os.environ[name]
 
 
 def _start_anew(options: argparse.Namespace, work: Path) -> NoReturn:

@@ -13,6 +13,8 @@ from strata_kernel.domain.terms import Terms
 VERSION = "v1"
 #: What a request asks for, the protocol below it, and the form of the answer.
 CELL, ENVELOPE, BUNDLE = "notebook_cell@v1", "notebook-cell-v1", "notebook-output-bundle@v1"
+#: What answers to a request whose inputs were fetched.
+PULL = "notebook-build-manifest@v1"
 #: The headers that tell these.
 VERSION_HEADER, ENVELOPE_HEADER = "X-Strata-Executor-Protocol", "X-Strata-Notebook-Executor-Protocol"
 BUNDLE_HEADER = "X-Strata-Output-Format"

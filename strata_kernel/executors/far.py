@@ -201,31 +201,31 @@ class FarHost(AbsentProcess):
             for name, text in answer.streams.items()
             if text
         ]
-        outputs += answer.displays or self._last_display(answer)
+        outputs += answer.displays or [
+            self._display(*each, last=place == len(answer.shown)) for place, each in enumerate(answer.shown, 1)
+        ]
         for output in outputs:
             self._show(output["msg_type"], output["content"])
         return outputs
 
-    def _last_display(self, answer: Answer) -> list[dict[str, Any]]:
-        """Return the one display that executors have which tell of no other."""
-        if answer.last is None:
-            return []
-        kind, content, preview = answer.last
+    def _display(self, kind: str, content: bytes, preview: Any, *, last: bool) -> dict[str, Any]:
+        """Return as a message what an executor tells of a display; of values, only the last can be the result."""
         if kind == PNG:
             picture = {"image/png": base64.b64encode(content).decode(), "text/plain": "<Figure>"}
-            return [{"msg_type": "display_data", "content": {"data": picture, "metadata": {}}}]
+            return {"msg_type": "display_data", "content": {"data": picture, "metadata": {}}}
         if kind == MARKDOWN:
             text = content.decode("utf-8", "replace")
             shown = {"text/markdown": text, "text/plain": text}
-            return [{"msg_type": "display_data", "content": {"data": shown, "metadata": {}}}]
+            return {"msg_type": "display_data", "content": {"data": shown, "metadata": {}}}
         data = {"text/plain": str(preview)}
         if kind in (JSON, ARROW):
             value = self._read(kind, content)
             data = {"text/plain": repr(value)}
             if kind == ARROW and callable(html := getattr(value, "_repr_html_", None)):
                 data["text/html"] = str(html())
-        content_ = {"data": data, "metadata": {}, "execution_count": 0}
-        return [{"msg_type": "execute_result", "content": content_}]
+        if not last:
+            return {"msg_type": "display_data", "content": {"data": data, "metadata": {}}}
+        return {"msg_type": "execute_result", "content": {"data": data, "metadata": {}, "execution_count": 0}}
 
     def _bind(self, report: Any, step: Step | None) -> None:
         """Bind what the cell left; values that are as they were stay the objects that they are."""

@@ -31,12 +31,12 @@ class Parcel(NamedTuple):
 class Answer(NamedTuple):
     """What came of it: `kept` is the variable that was wanted, or `why` it is not there.
 
-    `displays` are iopub messages where an executor tells them, else `last` is the last one as (type, bytes, preview).
+    `displays` are iopub messages where an executor tells them, else `shown` is what it does, as (type, bytes, preview).
     """
 
     streams: dict[str, str]
     displays: list[dict[str, Any]]
-    last: tuple[str, bytes, Any] | None
+    shown: list[tuple[str, bytes, Any]]
     kept: bytes | None
     why: str
     error: tuple[str, str, list[str]] | None
@@ -47,12 +47,17 @@ class BundleError(ValueError):
     """The archive is none of the protocol, or is not safe to read."""
 
 
+def build(run: str) -> str:
+    """Return what a run is called at an executor."""
+    return f"notebook-{run[:12]}"
+
+
 def request(parcel: Parcel, run: str, limit: float) -> list[tuple[str, tuple[str, bytes, str]]]:
     """Return the parts of a request as (field, (file, bytes, type)); `limit` is the cell's in seconds."""
     code = hashlib.sha256(parcel.source.encode("utf-8", "surrogatepass")).hexdigest()
     metadata = {
         "protocol_version": VERSION,
-        "build_id": f"notebook-{run[:12]}",
+        "build_id": build(run),
         "tenant": None,
         "principal": None,
         "provenance_hash": run,
@@ -94,7 +99,7 @@ def read(archive: IO[bytes], wanted: str) -> Answer:
         text = manifest.get("error") or "the executor does not say why"
         failure = _error(str(text), str(manifest.get("traceback") or ""), str(manifest.get("error_type") or ""))
     streams, displays = _streams(manifest, members), _displays(manifest, members)
-    return Answer(streams, displays, _last(variables, members), kept, why, failure)
+    return Answer(streams, displays, _shown(manifest, variables, members), kept, why, failure)
 
 
 def _error(text: str, traceback: str, kind: str) -> tuple[str, str, list[str]]:
@@ -173,9 +178,16 @@ def _displays(manifest: dict[str, Any], members: dict[str, bytes]) -> list[dict[
     return found
 
 
-def _last(variables: dict[str, Any], members: dict[str, bytes]) -> tuple[str, bytes, Any] | None:
-    told = variables.get("_")
-    if not isinstance(told, dict) or "error" in told:
-        return None
-    content = members.get(str(told.get("file")))
-    return None if content is None else (str(told.get("content_type")), content, told.get("preview"))
+def _shown(
+    manifest: dict[str, Any], variables: dict[str, Any], members: dict[str, bytes]
+) -> list[tuple[str, bytes, Any]]:
+    """Return the displays that others tell; those that know of no list tell the last one, among the variables."""
+    listed = manifest.get("displays")
+    found = []
+    for each in listed if isinstance(listed, list) and listed else [variables.get("_")]:
+        if not isinstance(each, dict) or "error" in each:
+            continue
+        content = members.get(str(each.get("file")))
+        if content is not None:
+            found.append((str(each.get("content_type")), content, each.get("preview")))
+    return found

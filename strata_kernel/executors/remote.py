@@ -124,7 +124,7 @@ class HttpExecutor:
             state="draining" if said.get("status") == "draining" else "ok",
             latency=round(latency, 1),
             active=said.get("active_executions"),
-            capacity=said.get("concurrency"),
+            capacity=said.get("concurrency", said.get("max_concurrent")),
             python=report.python,
             version=str(said.get("version", "")),
             protocols=spoken,
@@ -141,7 +141,7 @@ class HttpExecutor:
         health = await self.caller.asked("/health")
         can = health.get("capabilities", {})
         spoken = can.get("protocol_versions", [])
-        self.capacity = max(1, int(health.get("concurrency") or 1))
+        self.capacity = max(1, int(health.get("concurrency") or health.get("max_concurrent") or 1))
         if PROTOCOL in spoken:
             self.report = msgspec.convert(await self.caller.asked("/v2/environment"), Report)
             self.reported(self.report)

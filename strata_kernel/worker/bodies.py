@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
+import queue
+from collections.abc import Iterator
 from typing import Any
 
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
+from strata_kernel.domain.manifest import Blob
+from strata_kernel.store import LocalStore
 from strata_kernel.worker.runs import Worker
 
 CHUNK = 1 << 20
@@ -79,3 +84,31 @@ class BodyHandler(WorkerHandler):
     def take(self, chunk: bytes) -> None:
         """Keep it."""
         self.chunks.append(chunk)
+
+
+class Feed:
+    """Content that comes piece by piece, while a thread stores it."""
+
+    def __init__(self, store: LocalStore) -> None:
+        self._pieces: queue.SimpleQueue[bytes | ConnectionError | None] = queue.SimpleQueue()
+        self._stored = asyncio.get_running_loop().run_in_executor(None, store.put, self._content())
+
+    def take(self, piece: bytes) -> None:
+        """Pass a piece on to the thread."""
+        self._pieces.put(piece)
+
+    async def stored(self) -> Blob:
+        """Return what is stored now that all of it has come; raise StoreError."""
+        self._pieces.put(None)
+        return await self._stored
+
+    def stop(self) -> None:
+        """Let the thread end when nothing more comes; what is half there is not stored."""
+        self._pieces.put(ConnectionError("the rest of it never came"))
+        self._stored.add_done_callback(lambda stored: stored.cancelled() or stored.exception())
+
+    def _content(self) -> Iterator[bytes]:
+        while (piece := self._pieces.get()) is not None:
+            if isinstance(piece, ConnectionError):
+                raise piece
+            yield piece

@@ -19,9 +19,9 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _FORMS = ((PNG, ".png"), ("image/svg+xml", ".svg"), (MARKDOWN, ".md"), ("text/html", ".html"), ("text/plain", ".txt"))
 
 
-def pack(path: Path, shown: Shown, store: LocalStore) -> None:
-    """Write the archive of an errand that ended."""
-    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+def pack(path: Path, shown: Shown, store: LocalStore, mode: str) -> None:
+    """Write the archive of an errand that ended, by a mode of `tarfile`: `w`, or `w:gz` for one that is compressed."""
+    with tarfile.open(path, mode, **({"compresslevel": 1} if mode == "w:gz" else {})) as archive:  # type: ignore[call-overload]
         manifest, members = _manifest(shown)
         _add(archive, "manifest.json", json.dumps(manifest, indent=2).encode())
         for name, content in members.items():

@@ -1,23 +1,24 @@
-"""`/v1/execute`: cells of clients that speak the published protocol."""
+"""Cells of clients that speak the published protocol, and `/v1/execute`, by which most of them ask."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError
+from tornado.web import Finish, HTTPError
 
+from strata_kernel.domain.manifest import Blob
 from strata_kernel.domain.published import (
     BUNDLE,
     BUNDLE_HEADER,
     ENVELOPE,
     ENVELOPE_HEADER,
+    JSON,
     VERSION,
     VERSION_HEADER,
     Errand,
@@ -25,8 +26,8 @@ from strata_kernel.domain.published import (
     Shown,
 )
 from strata_kernel.errors import StoreError
-from strata_kernel.worker.asked import Given, Malformed, Request
-from strata_kernel.worker.bodies import BodyHandler
+from strata_kernel.worker.asked import Malformed, Pushed, Request, Spec
+from strata_kernel.worker.bodies import BodyHandler, WorkerHandler
 from strata_kernel.worker.bundle import pack, pieces
 from strata_kernel.worker.runs import Worker, log
 
@@ -42,9 +43,11 @@ class _End(msgspec.Struct, frozen=True):
 
 
 class ErrandHandler(BodyHandler):
-    """Runs a cell and answers once it has ended."""
+    """Runs a cell that a client of the published protocol asks for, and lets it end when nobody waits for it."""
 
     patient = True
+    #: How `tarfile` is to write the archive.
+    mode: ClassVar[str]
 
     def initialize(self, worker: Worker) -> None:
         """Be ready for a client that goes away."""
@@ -55,40 +58,53 @@ class ErrandHandler(BodyHandler):
         """Let the cell end: nobody waits for it any more."""
         self._gone = True
 
-    async def post(self) -> None:
-        """Run it."""
+    def body(self) -> bytes:
+        """Return what came, once; refuse what is too large."""
         if self.count > self.limit:
             self.refuse()
-        try:
-            request = Request(self.request.headers.get("Content-Type", ""), b"".join(self.chunks))
-        except Malformed as error:
-            raise HTTPError(400, "%s", error) from error
+        body = b"".join(self.chunks)
         self.chunks.clear()
+        return body
+
+    async def perform(self, run: str, request: Request, inputs: tuple[Input, ...]) -> None:
+        """Run the cell; what is heard of it meanwhile and what it left is passed on."""
         try:
-            errand = Errand(
-                id=secrets.token_hex(16),
-                source=request.source,
-                terms=request.terms,
-                inputs=tuple([await self._kept(each) for each in request.inputs]),
-                changes=request.changes,
-            )
+            tables = [Input(n, JSON, await self._kept(content)) for n, content in request.tables.items()]
         except StoreError as error:
             raise HTTPError(503, "%s", error) from error
-        del request
+        errand = Errand(
+            id=run, source=request.source, terms=request.terms, inputs=(*inputs, *tables), changes=request.changes
+        )
+        if self.worker.draining:
+            raise HTTPError(503, "this worker is being stopped")
         # Closed at once, so that a cell whose caller is gone does not go on.
         async with contextlib.aclosing(self.worker.run(errand)) as lines:
             async for line in lines:
-                if self._gone:
-                    log.info("client gone", extra={"fields": {"run": errand.id}})
-                    return
+                self.wanted(run)
                 if line.startswith((b'{"t":"end"', b'{"t":"died"')):
-                    await self._answer(msgspec.json.decode(line, type=_End), errand.id)
+                    await self._end(msgspec.json.decode(line, type=_End), run)
+                else:
+                    self.heard(line)
 
-    async def _kept(self, given: Given) -> Input:
-        content = await asyncio.to_thread(self.worker.store.put, [given.content])
-        return Input(given.name, given.kind, content, tuple([await self._kept(each) for each in given.injected]))
+    def wanted(self, run: str) -> None:
+        """Raise when nobody wants the cell any more."""
+        if run in self.worker.unwanted:
+            raise HTTPError(409, "the cell was cancelled")
+        if self._gone:
+            log.info("client gone", extra={"fields": {"run": run}})
+            raise Finish
 
-    async def _answer(self, end: _End, run: str) -> None:
+    def heard(self, line: bytes) -> None:
+        """Take what a cell tells while it runs."""
+
+    async def answer(self, bundle: Path) -> None:
+        """Pass the archive on of what a cell left."""
+        raise NotImplementedError
+
+    async def _kept(self, content: bytes) -> Blob:
+        return await asyncio.to_thread(self.worker.store.put, [content])
+
+    async def _end(self, end: _End, run: str) -> None:
         shown = end.shown
         if end.t == "died":
             raise HTTPError(504 if end.status == "timeout" else 500, "%s", _how(end.status))
@@ -101,7 +117,38 @@ class ErrandHandler(BodyHandler):
         guest = self.worker.running[run]
         assert guest is not None
         bundle = Path(guest.folder, "bundle")
-        await asyncio.to_thread(pack, bundle, shown, self.worker.store)
+        await asyncio.to_thread(pack, bundle, shown, self.worker.store, self.mode)
+        await self.answer(bundle)
+
+    def write_error(self, status_code: int, **failure: Any) -> None:
+        """Answer in JSON under the names by which clients look for the text."""
+        error = failure.get("exc_info", (None, None))[1]
+        text = error.get_message() if isinstance(error, HTTPError) else None
+        text = text or self._reason
+        self.finish(json.dumps({"success": False, "error": text, "detail": text}))
+
+
+class PushHandler(ErrandHandler):
+    """`/v1/execute`: the inputs come with the request, and what the cell left is its answer."""
+
+    mode = "w:gz"
+
+    async def post(self) -> None:
+        """Run it."""
+        try:
+            request = Pushed(self.request.headers.get("Content-Type", ""), self.body())
+        except Malformed as error:
+            raise HTTPError(400, "%s", error) from error
+        with self.worker.asked(request.build) as run:
+            try:
+                inputs = tuple([await self._input(request, spec) for spec in request.inputs])
+            except StoreError as error:
+                raise HTTPError(503, "%s", error) from error
+            request.forget()
+            await self.perform(run, request, inputs)
+
+    async def answer(self, bundle: Path) -> None:
+        """Send it."""
         self.set_header("Content-Type", "application/gzip")
         self.set_header("Content-Length", str(bundle.stat().st_size))
         self.set_header(VERSION_HEADER, VERSION)
@@ -112,12 +159,20 @@ class ErrandHandler(BodyHandler):
                 self.write(piece)
                 await self.flush()
 
-    def write_error(self, status_code: int, **failure: Any) -> None:
-        """Answer in JSON under the names by which clients look for the text."""
-        error = failure.get("exc_info", (None, None))[1]
-        text = error.get_message() if isinstance(error, HTTPError) else None
-        text = text or self._reason
-        self.finish(json.dumps({"success": False, "error": text, "detail": text}))
+    async def _input(self, request: Pushed, spec: Spec) -> Input:
+        injected = tuple([await self._input(request, each) for each in spec.injected])
+        return Input(spec.name, spec.kind, await self._kept(request.content(spec)), injected)
+
+
+class CancelHandler(WorkerHandler):
+    """`/v1/executions/BUILD/cancel`: end a cell by what its client calls it."""
+
+    def post(self, build: str) -> None:
+        """End it where it is under way; that there is none is no failure."""
+        run = self.worker.builds.get(build)
+        if run is not None:
+            self.worker.unwanted.add(run)
+        self.finish({"build_id": build, "cancelled": run is not None})
 
 
 def _how(status: int | str | None) -> str:

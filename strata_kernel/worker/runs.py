@@ -7,10 +7,11 @@ import contextlib
 import json
 import logging
 import os
+import secrets
 import shutil
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     store_bytes: int = 20_000_000_000
     timeout: float = 86400.0
     python: str = sys.executable
+    #: Hosts on private addresses that a manifest may name; one that begins with a dot, those below it.
+    hosts: tuple[str, ...] = ()
     protocols: tuple[str, ...] = PROTOCOLS
 
 
@@ -60,8 +63,10 @@ class Worker:
         self.keeping = Keeping(self.store, options.store_bytes)
         self.room = asyncio.Semaphore(options.concurrency)
         self.running: dict[str, Guest | None] = {}
-        #: Those that were interrupted before there was room for them.
+        #: Those that were interrupted before there was room for them, and those that were cancelled.
         self.unwanted: set[str] = set()
+        #: By what their clients call them, the runs of the published protocol.
+        self.builds: dict[str, str] = {}
         self.known: dict[str, None] = {}
         self.draining = False
         self.started = time.monotonic()
@@ -74,6 +79,19 @@ class Worker:
         if len(self.known) > REMEMBERED:
             del self.known[next(iter(self.known))]
         return True
+
+    @contextlib.contextmanager
+    def asked(self, build: str) -> Iterator[str]:
+        """Give a run its id, by which it can be found while it is under way."""
+        run = secrets.token_hex(16)
+        if build:
+            self.builds[build] = run
+        try:
+            yield run
+        finally:
+            self.unwanted.discard(run)
+            if self.builds.get(build) == run:
+                del self.builds[build]
 
     async def drain(self, patience: float) -> None:
         """Take no more cells, wait for those that run, and end."""

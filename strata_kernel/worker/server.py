@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -20,8 +18,9 @@ from strata_kernel.domain.dispatch import PROTOCOL, Dispatch
 from strata_kernel.domain.manifest import Blob
 from strata_kernel.domain.published import BUNDLE, CELL, ENVELOPE, VERSION
 from strata_kernel.errors import StoreError
-from strata_kernel.worker.bodies import CHUNK, BodyHandler, WorkerHandler
-from strata_kernel.worker.errands import ErrandHandler
+from strata_kernel.worker.bodies import CHUNK, BodyHandler, Feed, WorkerHandler
+from strata_kernel.worker.errands import CancelHandler, PushHandler
+from strata_kernel.worker.pulling import PullHandler
 from strata_kernel.worker.runs import Worker, environment, log
 
 
@@ -39,14 +38,15 @@ class HealthHandler(WorkerHandler):
                 "protocol_versions": list(worker.options.protocols),
                 "transform_refs": [CELL],
                 "features": {
-                    "notebook_protocol_version": ENVELOPE, "output_format": BUNDLE, "pull_model": False,
-                    "languages": ["python"], "stream": True, "cancel": True, "blobs": True,
+                    "notebook_protocol_version": ENVELOPE, "output_format": BUNDLE, "languages": ["python"],
+                    "pull_model": VERSION in worker.options.protocols, "stream": True, "cancel": True, "blobs": True,
                 },
             },
             "version": __version__,
             "uptime_seconds": round(time.monotonic() - worker.started, 3),
             "active_executions": len(worker.running),
             "concurrency": worker.options.concurrency,
+            "max_concurrent": worker.options.concurrency,
         })  # fmt: skip
 
 
@@ -64,41 +64,30 @@ class BlobHandler(BodyHandler):
     def initialize(self, worker: Worker) -> None:
         """Have a place for what comes, also when it never does."""
         super().initialize(worker)
-        self._pieces: queue.SimpleQueue[bytes | ConnectionError | None] = queue.SimpleQueue()
-        self._stored: asyncio.Future[Blob] | None = None
+        self._feed: Feed | None = None
 
     def take(self, chunk: bytes) -> None:
         """Pass it on to the thread that writes."""
         if self.request.method == "PUT":
-            self._begin()
-            self._pieces.put(chunk)
+            self._fed().take(chunk)
 
-    def _begin(self) -> None:
-        if self._stored is None:
-            loop = asyncio.get_running_loop()
-            self._stored = loop.run_in_executor(None, self.worker.store.put, self._content())
-
-    def _content(self) -> Iterator[bytes]:
-        while (piece := self._pieces.get()) is not None:
-            if isinstance(piece, ConnectionError):
-                raise piece  # what is half there is not stored
-            yield piece
+    def _fed(self) -> Feed:
+        self._feed = self._feed or Feed(self.worker.store)
+        return self._feed
 
     def on_connection_close(self) -> None:
         """Let the thread end when nothing more comes."""
-        self._pieces.put(ConnectionError("the rest of it never came"))
+        if self._feed is not None:
+            self._feed.stop()
 
     def on_finish(self) -> None:
         """Let it end when the body was refused, too."""
-        self._pieces.put(ConnectionError("refused"))
+        self.on_connection_close()
 
     async def put(self, name: str) -> None:
         """Store it under its own name, whatever it was called."""
-        self._begin()
-        self._pieces.put(None)
-        assert self._stored is not None
         try:
-            blob = await self._stored
+            blob = await self._fed().stored()
         except StoreError as error:
             raise HTTPError(503, str(error)) from error
         if blob.hash != name:
@@ -197,7 +186,13 @@ def serve(worker: Worker) -> HTTPServer:
     """Return the server of a worker, which listens to nothing yet."""
     given = {"worker": worker}
     routes: dict[str, list[Any]] = {
-        VERSION: [("/v1/execute", ErrandHandler, given)],
+        VERSION: [
+            ("/v1/execute", PushHandler, given),
+            ("/v1/notebook-execute", PushHandler, given),
+            ("/v1/execute-manifest", PullHandler, given),
+            ("/execute", PullHandler, given),  # where pools of workers ask
+            ("/v1/executions/([^/]+)/cancel", CancelHandler, given),
+        ],
         PROTOCOL: [
             ("/v2/environment", EnvironmentHandler, given),
             ("/v2/blobs/([0-9a-f]{64})", BlobHandler, given),

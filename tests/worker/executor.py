@@ -107,11 +107,43 @@ TROUBLE = {
     "CRASHED": lambda: (500, b'{"success": false, "error": "Harness did not produce a result"}'),
     "SLOW": lambda: (408, b'{"success": false, "error": "Cell timed out"}'),
     "LARGE": lambda: (413, b'{"detail": "too many bytes"}'),
+    "DISPLAYS": lambda: (200, displays()),
     "STRANGE": lambda: (400, b'{"detail": "Unsupported transform"}'),
 }
 
 
+def displays():
+    told = [
+        {"content_type": "text/markdown", "file": "files/__display__0.md"},
+        {"error": "it cannot be written", "content_type": "image/png"},
+        {"content_type": "json/object", "file": "files/__display__1.json"},
+        {"content_type": "image/png", "file": "files/__display__2.png"},
+    ]
+    manifest = {
+        "schema_version": "notebook-output-bundle@v1", "success": False, "variables": {"_": told[-1]}, "displays": told,
+        "stdout_file": "stdout.txt", "stderr_file": "stderr.txt", "mutation_warnings": [], "error": "shown",
+        "traceback": None,
+    }  # fmt: skip
+    files = {"__display__0.md": b"*one*", "__display__1.json": b"[2]", "__display__2.png": b"\x89PNG three"}
+    return tar({"manifest.json": json.dumps(manifest).encode(), **{f"files/{n}": c for n, c in files.items()}})
+
+
+#: What jobs answer, one after the other, by the word in a source that asks for one; the last of it again and again.
+QUEUED, RUNNING = {"state": "provisioning"}, {"state": "running"}
+JOBS = {
+    "LATER": [QUEUED, RUNNING, None],
+    "FAILED": [QUEUED, {"state": "failed", "status_code": 502, "error": "no machine was to be had"}],
+    "OVERTIME": [RUNNING, {"state": "failed", "status_code": 408, "error": "it took too long"}],
+    "ODD": [{"state": "finished", "status_code": 200, "result": {}}],
+    "NEVER": [QUEUED],
+    "ENDLESS": [RUNNING],
+}
+
+
 class Handler(BaseHTTPRequestHandler):
+    #: Jobs by their number: the answers to come, and what is run for them; those that were cancelled.
+    jobs, cancelled, full = {}, [], set()
+
     protocol_version = "HTTP/1.1"
     token = None
 
@@ -122,6 +154,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        if status == 503 and kind != "application/json":
+            self.send_header("Retry-After", "0")
         if status == 200 and kind != "application/json":
             self.send_header("X-Strata-Executor-Protocol", "v1")
             self.send_header("X-Strata-Notebook-Executor-Protocol", "notebook-cell-v1")
@@ -129,11 +163,22 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
+        if self.path.startswith("/v1/jobs/"):
+            left, bundled = self.jobs[self.path]
+            told = left.pop(0) if len(left) > 1 else left[0]
+            if told is None:
+                return self.answer(200, bundled(), "application/x-tar")
+            return self.answer(200, json.dumps(told).encode())
+        if self.path == "/cancelled":
+            return self.answer(200, json.dumps(self.cancelled).encode())
         can = {"protocol_versions": ["v1"], "transform_refs": ["notebook_cell@v1"], "features": {}}
         self.answer(200, json.dumps({"status": "healthy", "capabilities": can, "version": "1.0.0"}).encode())
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        if self.path.endswith("/cancel"):
+            self.cancelled.append(self.path)
+            return self.answer(200, b'{"build_id": "b", "cancelled": true}')
         if self.token and self.headers.get("Authorization") != f"Bearer {self.token}":
             return self.answer(401, b'{"detail": "Invalid worker token"}')
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
@@ -149,6 +194,11 @@ class Handler(BaseHTTPRequestHandler):
             if word in params["source"]:
                 status, content = trouble()
                 return self.answer(status, content, "application/x-tar" if status == 200 else "application/json")
+        if "FULL" in params["source"] and metadata["build_id"] not in self.full:
+            self.full.add(metadata["build_id"])
+            return self.answer(503, b'{"detail": "Worker is running 1 of 1 executions"}', "text/plain")
+        if "ELSEWHERE" in params["source"]:
+            return self.answer(202, b'{"job_url": "http://127.0.0.1:9/v1/jobs/1"}')
         if "VANISH" in params["source"]:
             self.close_connection = True
             return self.connection.shutdown(socket.SHUT_RDWR)
@@ -156,11 +206,20 @@ class Handler(BaseHTTPRequestHandler):
             "source": params["source"], "env": params["env"],
             "inputs": {i["name"]: (i["format"], found[i["name"]]) for i in metadata["inputs"]},
         }  # fmt: skip
-        with tempfile.TemporaryDirectory() as folder:
-            ran = subprocess.run(
-                [sys.executable, "-c", HARNESS], input=pickle.dumps(given), stdout=subprocess.PIPE, cwd=folder
-            )
-        return self.answer(200, bundle(*pickle.loads(ran.stdout)), "application/x-tar")
+
+        def bundled():
+            with tempfile.TemporaryDirectory() as folder:
+                ran = subprocess.run(
+                    [sys.executable, "-c", HARNESS], input=pickle.dumps(given), stdout=subprocess.PIPE, cwd=folder
+                )
+            return bundle(*pickle.loads(ran.stdout))
+
+        for word, answers in JOBS.items():
+            if word in params["source"]:
+                place = f"/v1/jobs/{len(self.jobs)}"
+                self.jobs[place] = (list(answers), bundled)
+                return self.answer(202, json.dumps({"job_url": place}).encode())
+        return self.answer(200, bundled(), "application/x-tar")
 
 
 if __name__ == "__main__":

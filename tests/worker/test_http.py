@@ -27,6 +27,7 @@ METHODS = st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPT
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 PATHS = st.one_of(
     st.sampled_from(["/", "/health", "/v2/execute", "/v1/execute", "/v2/environment", "/v2/executions/" + "0" * 32]),
+    st.sampled_from(["/v1/execute-manifest", "/execute", "/v1/notebook-execute", "/v1/executions/b/cancel"]),
     HEX.map("/v2/blobs/{}".format),
     HEX.map("/v2/blobs/{}?size=3".format),
     st.sampled_from(
@@ -59,6 +60,38 @@ NEARLY = st.fixed_dictionaries(
             st.text(max_size=4), st.tuples(st.integers(), st.text(max_size=3)), min_size=1, max_size=2
         ),
     }
+)
+# None of them asks an address: those of the inside are refused, and there is always something else wrong.
+URLS = st.sampled_from(
+    ["http://127.0.0.1/x", "http://[::1", "http://", "file:///etc/passwd", "x", "http://10.0.0.1:99999"]
+)
+MANIFESTS = st.fixed_dictionaries(
+    {
+        "metadata": st.fixed_dictionaries(
+            {
+                "executor_ref": st.sampled_from(["notebook_cell@v1", "scan@v1"]),
+                "params": st.fixed_dictionaries(
+                    {"source": st.just("1")},
+                    optional={"input_specs": JSON, "mounts": JSON, "env": JSON, "mutation_defines": JSON},
+                )
+                | JSON,
+            }
+        )
+        | JSON,
+        "output": st.fixed_dictionaries(
+            {"url": URLS | JSON}, optional={"method": JSON, "fields": JSON, "headers": JSON, "max_bytes": JSON}
+        )
+        | JSON,
+        "finalize_url": URLS | JSON,
+    },
+    optional={
+        "build_id": JSON,
+        "log_url": URLS | JSON,
+        "inputs": JSON
+        | st.lists(
+            st.fixed_dictionaries({"artifact_id": JSON, "version": st.just(1) | JSON, "url": URLS | JSON}), max_size=2
+        ),
+    },
 )
 PARTS = st.fixed_dictionaries(
     {
@@ -165,6 +198,15 @@ def test_malformed_requests(shared, method, path, body, headers, allowed):
 def test_malformed_forms(shared, body, kind, allowed):
     token = {"Authorization": f"Bearer {TOKEN}"} if allowed else {}
     status = sent(shared.url, "POST", "/v1/execute", {"Content-Type": kind, **token}, body)
+    assert status == (400 if allowed else 401)
+    assert shared.process.poll() is None
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
+@given(MANIFESTS, st.sampled_from(["/v1/execute-manifest", "/execute"]), st.booleans())
+def test_malformed_manifests(shared, manifest, path, allowed):
+    token = {"Authorization": f"Bearer {TOKEN}"} if allowed else {}
+    status = sent(shared.url, "POST", path, token, json.dumps(manifest).encode())
     assert status == (400 if allowed else 401)
     assert shared.process.poll() is None
 

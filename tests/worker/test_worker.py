@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -185,6 +186,21 @@ def test_a_wrong_token_and_an_unknown_name(near):
     assert "MY_WORKER" in got.content["evalue"]
     assert "did you mean gpu?" in front.run("# @worker gpuu\nx = 1", "b").content["evalue"]
     assert "wrong" not in front.worker.logged()
+
+
+LOOK = """
+import os, pathlib
+pid, seen = os.getpid(), []
+for place in ("cell", "nursery", "worker"):
+    seen.append(pathlib.Path(f"/proc/{pid}/environ").read_bytes())
+    pid = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+print(["correct" + " horse" in each.decode("utf-8", "replace") for each in seen], b"WORKER_TOKEN" in seen[2])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no environment of others to be seen")
+def test_cells_do_not_find_the_token(near):
+    assert near().run(GPU + LOOK, "a").text() == "[False, False, False] True\n"
 
 
 def test_inputs_that_are_too_large(near):
