@@ -53,7 +53,7 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30.0
     min_runtime_ms: Annotated[
         float,
-        Meta(ge=0, description="Values of cells that ran shorter, and read no files, are recomputed instead of saved."),
+        Meta(ge=0, description="Shorter cells that read no files have values above 2 kB recomputed instead of saved."),
     ] = 5.0
     file_limit_bytes: Annotated[
         Bytes, Meta(description="Files written by a cell are restored from the store up to this size.")

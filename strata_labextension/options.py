@@ -35,7 +35,7 @@ class Strata(LoggingConfigurable):
         None, allow_none=True, min=0, help="Files that cells write are kept up to this size in bytes."
     ).tag(config=True, variable="STRATA_CACHE_FILE_LIMIT_BYTES")
     min_runtime_ms = Float(
-        None, allow_none=True, min=0, help="Values of cells that ran shorter are recomputed instead of saved."
+        None, allow_none=True, min=0, help="Values above 2 kB of shorter cells are recomputed instead of saved."
     ).tag(config=True, variable="STRATA_CACHE_MIN_RUNTIME_MS")
     trust_secret_file = Unicode(
         None,

@@ -81,9 +81,9 @@ def _importable(reading: Reading, closure: Closure, host: Host) -> frozenset[str
 def touched(reading: Reading, closure: Closure, host: Host) -> list[Touched]:
     """Return where the run may change what was imported."""
     found = []
-    own = set(reading.analysis.effects)
+    itself = set(reading.analysis.effects)
     for chain in closure.effects:
-        line = chain.line if chain in own else 0
+        line = chain.line if chain in itself else 0
         slot = closure.slots.get(chain.root)
         imported = reading.analysis.imports.get(chain.root)
         if imported is not None:
@@ -97,8 +97,10 @@ def touched(reading: Reading, closure: Closure, host: Host) -> list[Touched]:
         known = chain.path.endswith("=") and not chain.path.endswith("[]=") and "(" not in chain.path
         if known:
             found.append(Touched(line, host.patch(target, chain.path.removesuffix("="))))
-        elif lasting(chain, slot.unit if slot else Unit((chain.root,), "", "module", summary={chain.root: target})):
-            found.append(Touched(line, None))
+        else:
+            own = {chain.root: target.replace(":", ".")}
+            if lasting(chain, slot.unit if slot else Unit((chain.root,), "", "module", summary=own)):
+                found.append(Touched(line, None))
     return found
 
 

@@ -11,6 +11,7 @@ import msgspec
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest
 from strata_kernel.engine.capture import Captured
+from strata_kernel.engine.publish import INLINE
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Blobs, Group, Store
 
@@ -33,19 +34,20 @@ def worth_keeping(
 ) -> tuple[Manifest, dict[int, Group]]:
     """Return the groups whose values are to be saved, and the manifest with the reasons why others are not.
 
+    What a short run made is made again, unless it is so small that the record of the run holds it anyway.
     The values of a `part` of a cell always are: making them again takes all parts before it.
     """
     # A display's id is made up anew by every run, and later cells update the display that is shown.
     unique = bool(manifest.nonce) or any(_display(o) for o in captured.outputs)
     # What stands in a file may be gone when it is read again: the cell below that appends to it would run twice.
     passing = any(fact.kind in _PASSING for fact in manifest.facts)
-    cheap = manifest.seconds * 1000 < options.min_runtime_ms and not (unique or part or passing)
+    short = manifest.seconds * 1000 < options.min_runtime_ms and not (unique or part or passing)
     units, kept = list(manifest.units), {}
     for index, group in captured.groups.items():
         size = len(group.stream) + sum(b.nbytes for b in group.buffers)
         if group.reason is not None:
             continue
-        if cheap:
+        if short and size > INLINE:
             reason = Reason("cheap", "cheaper to run than to restore")
             units[index] = msgspec.structs.replace(units[index], reason=reason)
         elif size > options.value_limit:

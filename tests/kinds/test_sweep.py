@@ -113,7 +113,7 @@ def test_the_comparison_knows_cheap_numbers_and_failures(headless, capsys, monke
 
     monkeypatch.setenv("STRATA_CACHE_MIN_RUNTIME_MS", "60000")
     cells = {
-        "v1": "# @variant model linear\nscore, share, name = 3, 0.25, 'a'",
+        "v1": "# @variant model linear\nscore, share, name = 3, 0.25, 'a' * 4000",
         "v2": "# @variant model forest\nscore = 1 / 0",
     }
     (headless.path.parent / "strata.toml").write_text('[[variant_group]]\ngroup = "model"\nmode = "sweep"\n')
@@ -124,7 +124,7 @@ def test_the_comparison_knows_cheap_numbers_and_failures(headless, capsys, monke
     assert told[1] == ["state", "cached", "failed"]
     assert ["score", "3"] in told
     assert ["share", "0.25"] in told
-    assert ["name", "(str", "(1) 29 B, not kept)"] in told
+    assert ["name", "(str", "(4000) 4.0 kB, not kept)"] in told
     assert ["[model]", "ZeroDivisionError:"] in [row[:2] for row in told]
 
 
