@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,9 @@ def execute(options: argparse.Namespace) -> int:
     """Run every notebook and return 1 when a cell failed, 2 when a notebook could not be run at all."""
     from strata_kernel.cli.__main__ import FAILED, INTERRUPTED, OK
 
+    # The schema library of nbformat compiles a grammar of international addresses, which takes longer than all else
+    # and which no schema here asks for.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     paths = notebooks(options.path)
     printer: Printer = JsonPrinter() if options.format == "json" else HumanPrinter(options.quiet)
     failed = False
