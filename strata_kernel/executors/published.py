@@ -113,8 +113,9 @@ class PublishedExecutor:
         """Ask for a job until it has ended: its time counts from when it says that the cell runs."""
         import httpx
 
-        place, job = httpx.URL(self.caller.place.url), self._told(text).get("job_url")
-        url = place.join(job) if isinstance(job, str) else None
+        place, job, url = httpx.URL(self.caller.place.url), self._told(text).get("job_url"), None
+        with contextlib.suppress(httpx.InvalidURL):
+            url = place.join(job) if isinstance(job, str) else None
         if url is None or (url.scheme, url.netloc) != (place.scheme, place.netloc):
             raise self._unreadable(f"its job is not where the executor is: {str(job)[:80]}")
         state, missed, deadline = "", 0, time.monotonic() + BEGIN
@@ -182,7 +183,8 @@ class PublishedExecutor:
         spoken = response.headers.get(VERSION_HEADER)
         if spoken not in (None, VERSION):
             raise WorkerError("version", f"worker {self.caller.name} answers in {spoken}, not in {VERSION}")
-        size = 0
+        size = body.seek(0)
+        body.truncate()  # what came before the connection broke
         async for chunk in response.aiter_bytes():
             size += len(chunk)
             if size > WHOLE:

@@ -131,7 +131,7 @@ def displays():
 #: What jobs answer, one after the other, by the word in a source that asks for one; the last of it again and again.
 QUEUED, RUNNING = {"state": "provisioning"}, {"state": "running"}
 JOBS = {
-    "LATER": [QUEUED, RUNNING, None],
+    "LATER": [QUEUED, RUNNING, "half", None],
     "FAILED": [QUEUED, {"state": "failed", "status_code": 502, "error": "no machine was to be had"}],
     "OVERTIME": [RUNNING, {"state": "failed", "status_code": 408, "error": "it took too long"}],
     "ODD": [{"state": "finished", "status_code": 200, "result": {}}],
@@ -168,6 +168,14 @@ class Handler(BaseHTTPRequestHandler):
             told = left.pop(0) if len(left) > 1 else left[0]
             if told is None:
                 return self.answer(200, bundled(), "application/x-tar")
+            if told == "half":  # the connection breaks in the midst of it
+                self.close_connection = True
+                self.send_response(200)
+                self.send_header("Content-Type", "application/x-tar")
+                self.send_header("Content-Length", "100000")
+                self.end_headers()
+                self.wfile.write(b"x" * 1000)
+                return self.connection.shutdown(socket.SHUT_RDWR)
             return self.answer(200, json.dumps(told).encode())
         if self.path == "/cancelled":
             return self.answer(200, json.dumps(self.cancelled).encode())
@@ -197,8 +205,9 @@ class Handler(BaseHTTPRequestHandler):
         if "FULL" in params["source"] and metadata["build_id"] not in self.full:
             self.full.add(metadata["build_id"])
             return self.answer(503, b'{"detail": "Worker is running 1 of 1 executions"}', "text/plain")
-        if "ELSEWHERE" in params["source"]:
-            return self.answer(202, b'{"job_url": "http://127.0.0.1:9/v1/jobs/1"}')
+        for word, job in (("ELSEWHERE", "http://127.0.0.1:9/v1/jobs/1"), ("UNREADABLE", "http://[")):
+            if word in params["source"]:
+                return self.answer(202, json.dumps({"job_url": job}).encode())
         if "VANISH" in params["source"]:
             self.close_connection = True
             return self.connection.shutdown(socket.SHUT_RDWR)

@@ -188,6 +188,7 @@ def test_what_cannot_travel_is_named(kernel, sources, said):
         ("OVERTIME", "gave up: it took too long"),
         ("ODD", "its job is 'finished'"),
         ("ELSEWHERE", "its job is not where the executor is"),
+        ("UNREADABLE", "its job is not where the executor is"),
     ],
 )
 def test_executors_in_trouble(kernel, word, said):
