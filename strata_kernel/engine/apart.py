@@ -44,6 +44,11 @@ def fits(manifest: Manifest, state: State) -> bool:
     here |= {lineage for slot in state.values() for _, lineage in slot.unit.reach.definitions}
     used = {(n, u.lineage) for u in manifest.units if u.lineage for n in u.names}
     used.update(d for u in manifest.units for d in u.reach.definitions)
+    for name in manifest.reads.keys() & state.keys():
+        # What it refers to may live on in an instance, while the name stands for another by now.
+        meant, stands = {lineage for n, lineage in used if n == name}, state[name].unit.lineage
+        if stands and meant and stands not in meant:
+            return False
     key = _plain_key(manifest)
     return all(v in here or v == provenance.version(key=key, names=[n]) for n, v in used)
 

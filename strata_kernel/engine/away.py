@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 async def send(pipeline: Pipeline, reading: Reading, state: State, audience: str) -> Outcome:
     """Let the cell's worker run it after the state; what the worker cannot do is how the cell fails."""
     session, resolver, cell = pipeline.session, pipeline.resolver, reading.cell
-    resolver.running.append(cell.id)
+    resolver.runs(cell.id)
     try:
         journey = Journey(session, resolver, pipeline.publisher, reading, state)
         tell = partial(pipeline.listen, cell.id)

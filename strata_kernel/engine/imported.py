@@ -19,15 +19,19 @@ class UsersModules:
         self.session, self.placement, self.host = session, placement, placement.host
         #: Those that could not be loaded.
         self._nowhere: set[str] = set()
-        #: By module, the cell whose run loaded it, as it was then.
-        self._loaders: dict[str, Cell] = {}
+        #: By module, the cell whose run loaded it, as it was then; None for what came with values.
+        self._loaders: dict[str, Cell | None] = {}
+
+    def begins(self) -> None:
+        """Note that what is loaded by now is no work of the run that begins."""
+        self._note(None)
 
     def ran(self, cell: str) -> None:
         """Note the modules that the run of a cell has loaded."""
-        known = self._loaders
-        found = next((c for c in self.session.cells if c.id == cell), None)
-        now = {m: known.get(m, found) for m in self.host.modules.users()}
-        self._loaders = {m: loader for m, loader in now.items() if loader is not None}
+        self._note(next((c for c in self.session.cells if c.id == cell), None))
+
+    def _note(self, loader: Cell | None) -> None:
+        self._loaders = {m: self._loaders.get(m, loader) for m in self.host.modules.users()}
 
     def foreign_to(self, run: Reading) -> bool:
         """Tell whether a cell's import would find a module that no cell above has loaded, but the cell or one below."""

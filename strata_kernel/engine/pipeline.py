@@ -292,7 +292,7 @@ class Pipeline:
     async def perform(self, reading: Reading, state: State, audience: str, twin: Manifest | None = None) -> Outcome:
         """Really run one action after the state, and record what it did; `twin` is the run that it repeats."""
         cell = reading.cell
-        self.resolver.running.append(cell.id)
+        self.resolver.runs(cell.id)
         try:
             reach = closure(reading.analysis, self.session.with_order(reading, state))
             if reach.always:

@@ -48,6 +48,11 @@ class Resolver:
             self.files.as_found(twin, state)
         return await self._rerun(place, state, twin)
 
+    def runs(self, cell: str) -> None:
+        """Note that a cell is being run."""
+        self.running.append(cell)
+        self.modules.begins()
+
     def ran(self) -> None:
         """Note that the innermost cell that was being run no longer is, and which modules it loaded."""
         self.modules.ran(self.running.pop())
