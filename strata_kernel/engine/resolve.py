@@ -15,7 +15,8 @@ from strata_kernel.domain.state import (
     with_definitions,
 )
 from strata_kernel.engine.imported import UsersModules
-from strata_kernel.engine.restore import Placement, start_over
+from strata_kernel.engine.outlived import rests_on_changes
+from strata_kernel.engine.restore import Placement, holds, start_over
 from strata_kernel.engine.session import Entry, Session
 from strata_kernel.engine.written import WrittenFiles
 from strata_kernel.errors import StoreError
@@ -99,14 +100,19 @@ class Resolver:
             # Effects first: a value may load only in the process that they make. What no load will bring comes from a
             # cell in any case, and the cells run in their order: going back above an effect can lose all that stands.
             return pending | {n for n in wanted if self._lost(n, state)}
-        return {n for n in wanted if not self.placement.load(n, state)} or self.files.restore(state)
+        return {n for n in wanted if not self._load(n, state)} or self.files.restore(state)
+
+    def _load(self, name: str, state: State) -> bool:
+        return not rests_on_changes(name, state, self.session, self.placement) and self.placement.load(name, state)
 
     def _lost(self, name: str, state: State) -> bool:
         """Tell whether a value is neither in the process nor in the store."""
         placement, slot = self.placement, state[name]
-        if placement.has(name, slot.version) or name in placement.shelf.get(slot.version, {}):
+        if holds(placement, name, slot.version):
             return False
-        return (slot.unit.artifact or placement.saved(slot.version)) is None
+        if (slot.unit.artifact or placement.saved(slot.version)) is None:
+            return True
+        return rests_on_changes(name, state, self.session, placement)
 
     async def _recompute(self, pending: set[str], state: State) -> None:
         places = {cell.id: place for place, cell in enumerate(self.session.cells)}
@@ -173,7 +179,7 @@ class Resolver:
         """Bring names of a position into the namespace, as far as no cell needs to run for it."""
         for name in names & position.keys():
             if not hidden(name):
-                self.placement.load(name, position)
+                self._load(name, position)
 
     def definition(self, name: str, lineage: str) -> object | None:
         """Return a live definition of the state that is being brought about, None when it is not there."""

@@ -302,6 +302,11 @@ def of_state(name: str, state: bytes | None) -> Unit:
     return Unit((name,), content, "hidden", content, artifact)
 
 
+def holds(placement: Placement, name: str, version: str) -> bool:
+    """Tell whether the value of this version is in the process, under its name or laid aside."""
+    return placement.has(name, version) or name in placement.shelf.get(version, {})
+
+
 def take_from(placement: Placement, name: str, version: str) -> None:
     """Take back the effects that hold the value for which another object now stands: their cells give them that."""
     for effect in [e for e, given in placement.given.items() if (name, version) in given]:
