@@ -30,7 +30,9 @@ def reduce_array(array: Any, trace: Trace) -> Any:
     writeable, code = bool(flags.writeable), _dtype_code(dtype)
     if not array.nbytes:
         if not array.size and flags.c_contiguous:
-            return rebuild.empty, (array.shape, code, "C", writeable)
+            # A view of no elements keeps the strides of what it is a view of.
+            usual = array.strides == sys.modules["numpy"].empty(array.shape, dtype).strides
+            return rebuild.empty, (array.shape, code, "C" if usual else array.strides, writeable)
         return _reduce_objects(array, trace)
     if array.base is not None:
         _check_owner(array, trace)

@@ -130,9 +130,13 @@ def array(buffer: Any, shape: Any, dtype: Any, order: str, writeable: bool) -> A
     return found
 
 
-def empty(shape: Any, dtype: Any, order: str, writeable: bool) -> Any:
-    """Return an array that holds no bytes."""
-    found = _numpy().empty(shape, dtype, order)
+def empty(shape: Any, dtype: Any, order: Any, writeable: bool) -> Any:
+    """Return an array that holds no bytes; `order` may be its strides."""
+    numpy = _numpy()
+    if isinstance(order, str):
+        found = numpy.empty(shape, dtype, order)
+    else:
+        found = numpy.ndarray(shape, dtype, numpy.empty(0, numpy.uint8), 0, order)
     found.flags.writeable = writeable
     return found
 
