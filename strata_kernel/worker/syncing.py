@@ -21,10 +21,10 @@ from strata_kernel.errors import InvocationError
 from strata_kernel.worker.runs import log
 
 #: Part of each environment's name: another way to make them is another environment.
-_FORMAT = 1
+_FORMAT = 2
 #: What a worker itself imports, of all that Strata wants: no frontend, no server of notebooks, no databases.
 NEEDED = frozenset(
-    {"blake3", "cloudpickle", "fsspec", "ipykernel", "jupyter-client", "msgspec", "platformdirs", "psutil"}
+    {"blake3", "cloudpickle", "fsspec", "httpx", "ipykernel", "jupyter-client", "msgspec", "platformdirs", "psutil"}
     | {"traitlets", "xxhash"}
 )
 #: Lines of uv that the error repeats.
