@@ -73,7 +73,7 @@ def execute(options: argparse.Namespace) -> int:
             memory=options.memory_bytes,
             store_bytes=options.store_bytes,
             timeout=options.timeout,
-            hosts=tuple(host.strip().lower() for host in options.allow_hosts.split(",") if host.strip()),
+            hosts=frozenset(host.strip().lower() for host in options.allow_hosts.split(",") if host.strip()),
             protocols=(options.protocol,) if options.protocol else PROTOCOLS,
         ),
         options.host,

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from strata_kernel.cells.kind import Reading
-from strata_kernel.domain.manifest import FOLDER, Fact, FileOutput, Unit
+from strata_kernel.domain.manifest import FOLDER, Fact, FileOutput
 from strata_kernel.domain.state import Closure, State, in_reach
 from strata_kernel.engine.altered import Noted, noted
-from strata_kernel.engine.effects import lasting
+from strata_kernel.engine.effects import begins_at, lasting
 from strata_kernel.engine.restore import Placement
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Files, Host, Observed, Patch, Store, World
@@ -81,9 +81,9 @@ def _importable(reading: Reading, closure: Closure, host: Host) -> frozenset[str
 def touched(reading: Reading, closure: Closure, host: Host) -> list[Touched]:
     """Return where the run may change what was imported."""
     found = []
-    itself = set(reading.analysis.effects)
+    own = set(reading.analysis.effects)
     for chain in closure.effects:
-        line = chain.line if chain in itself else 0
+        line = chain.line if chain in own else 0
         slot = closure.slots.get(chain.root)
         imported = reading.analysis.imports.get(chain.root)
         if imported is not None:
@@ -97,10 +97,8 @@ def touched(reading: Reading, closure: Closure, host: Host) -> list[Touched]:
         known = chain.path.endswith("=") and not chain.path.endswith("[]=") and "(" not in chain.path
         if known:
             found.append(Touched(line, host.patch(target, chain.path.removesuffix("="))))
-        else:
-            own = {chain.root: target.replace(":", ".")}
-            if lasting(chain, slot.unit if slot else Unit((chain.root,), "", "module", summary=own)):
-                found.append(Touched(line, None))
+        elif lasting(chain, begins_at(chain, reading.analysis.imports, closure.slots)):
+            found.append(Touched(line, None))
     return found
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from strata_kernel.domain.analysis import Import
 from strata_kernel.domain.manifest import DECORATES, Chain, Unit
+from strata_kernel.domain.state import Slot
 
 #: Calls on modules that are made for their result, their output or a file, and leave nothing behind in the process;
 #: process state that is a unit of its own (generators, rcParams, options) is also no lasting effect.
@@ -57,6 +61,15 @@ def lasting(chain: Chain, unit: Unit | None) -> bool:
     if dotted.startswith(("matplotlib.rcParams", "matplotlib.pyplot.rcParams", "os.environ")):
         return False
     return not any(dotted == p or (p.endswith(".") and dotted.startswith(p)) for p in _PREFIXES)
+
+
+def begins_at(chain: Chain, imports: Mapping[str, Import], slots: Mapping[str, Slot | None]) -> Unit | None:
+    """Return the unit that the root of a chain stands for, also where the cell itself imports it."""
+    slot, imported = slots.get(chain.root), imports.get(chain.root)
+    if slot is not None or imported is None:
+        return slot.unit if slot is not None else None
+    target = imported.module + (f".{imported.attribute}" if imported.attribute else "")
+    return Unit((chain.root,), "", "module", summary={chain.root: target})
 
 
 def _keeps(decorator: str) -> bool:

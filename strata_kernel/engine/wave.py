@@ -14,10 +14,10 @@ import msgspec
 from strata_kernel.cells.kind import Reading
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.dispatch import Away
-from strata_kernel.domain.manifest import Manifest, Unit
+from strata_kernel.domain.manifest import Manifest
 from strata_kernel.domain.state import BUILTIN, OBSERVED, Closure, State, closure, hidden
 from strata_kernel.domain.terms import LOCAL
-from strata_kernel.engine.effects import lasting
+from strata_kernel.engine.effects import begins_at, lasting
 from strata_kernel.engine.flight import UNSEEN, Flight
 from strata_kernel.engine.journey import Journey
 from strata_kernel.errors import StoreError, WorkerError
@@ -86,15 +86,8 @@ def _changed(reading: Reading, reach: Closure, last: Manifest | None) -> set[str
 
 def _lasts(reading: Reading, reach: Closure) -> bool:
     """Tell whether it may change the process for all cells below."""
-    for chain in reach.effects:
-        slot, imported = reach.slots.get(chain.root), reading.analysis.imports.get(chain.root)
-        unit = slot.unit if slot is not None else None
-        if unit is None and imported is not None:
-            target = imported.module + (f".{imported.attribute}" if imported.attribute else "")
-            unit = Unit((chain.root,), "", "module", summary={chain.root: target})
-        if lasting(chain, unit):
-            return True
-    return False
+    imports = reading.analysis.imports
+    return any(lasting(chain, begins_at(chain, imports, reach.slots)) for chain in reach.effects)
 
 
 class Wave:

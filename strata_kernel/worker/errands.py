@@ -68,10 +68,7 @@ class ErrandHandler(BodyHandler):
 
     async def perform(self, run: str, request: Request, inputs: tuple[Input, ...]) -> None:
         """Run the cell; what is heard of it meanwhile and what it left is passed on."""
-        try:
-            tables = [Input(n, JSON, await self._kept(content)) for n, content in request.tables.items()]
-        except StoreError as error:
-            raise HTTPError(503, "%s", error) from error
+        tables = [Input(n, JSON, await self._kept(content)) for n, content in request.tables.items()]
         errand = Errand(
             id=run, source=request.source, terms=request.terms, inputs=(*inputs, *tables), changes=request.changes
         )
@@ -102,7 +99,10 @@ class ErrandHandler(BodyHandler):
         raise NotImplementedError
 
     async def _kept(self, content: bytes) -> Blob:
-        return await asyncio.to_thread(self.worker.store.put, [content])
+        try:
+            return await asyncio.to_thread(self.worker.store.put, [content])
+        except StoreError as error:
+            raise HTTPError(503, "%s", error) from error
 
     async def _end(self, end: _End, run: str) -> None:
         shown = end.shown
@@ -140,10 +140,7 @@ class PushHandler(ErrandHandler):
         except Malformed as error:
             raise HTTPError(400, "%s", error) from error
         with self.worker.asked(request.build) as run:
-            try:
-                inputs = tuple([await self._input(request, spec) for spec in request.inputs])
-            except StoreError as error:
-                raise HTTPError(503, "%s", error) from error
+            inputs = tuple([await self._input(request, spec) for spec in request.inputs])
             request.forget()
             await self.perform(run, request, inputs)
 

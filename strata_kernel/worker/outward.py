@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -34,7 +34,7 @@ class _Direct(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send it to the first address that answers."""
         host = request.url.host
-        found = await addresses(host, request.url.port or {"http": 80}.get(request.url.scheme, 443), self._hosts)
+        found = await addresses(host, self._hosts)
         # The name still says whose certificate it must be, and stands in the header `Host`.
         request.extensions = {**request.extensions, "sni_hostname": host}
         for last, address in enumerate(found, 1 - len(found)):
@@ -51,17 +51,17 @@ class _Direct(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-def client(hosts: Iterable[str]) -> httpx.AsyncClient:
+def client(hosts: frozenset[str]) -> httpx.AsyncClient:
     """Return what asks; `hosts` may have private addresses, and those below one that begins with a dot."""
     return httpx.AsyncClient(
-        transport=_Direct(frozenset(hosts)),
+        transport=_Direct(hosts),
         timeout=httpx.Timeout(SILENCE, connect=CONNECT),
         trust_env=False,
         follow_redirects=False,
     )
 
 
-async def check(url: str, hosts: Iterable[str]) -> None:
+async def check(url: str, hosts: frozenset[str]) -> None:
     """Raise Forbidden for an address that would not be asked."""
     try:
         parsed = httpx.URL(url)
@@ -69,13 +69,13 @@ async def check(url: str, hosts: Iterable[str]) -> None:
         raise Forbidden(f"the address cannot be read: {error}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise Forbidden("only http:// and https:// are asked")
-    await addresses(parsed.host, parsed.port or 443, frozenset(hosts))
+    await addresses(parsed.host, hosts)
 
 
-async def addresses(host: str, port: int, hosts: frozenset[str]) -> list[Address]:
+async def addresses(host: str, hosts: frozenset[str]) -> list[Address]:
     """Return what a name means now; raise Forbidden unless all of it is public."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Forbidden(f"the host {host} is not known: {error}") from error
     places = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]

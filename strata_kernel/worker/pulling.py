@@ -151,7 +151,7 @@ class PullHandler(ErrandHandler):
             self._console.task_done()
 
 
-async def _checked(where: str, url: str, hosts: tuple[str, ...]) -> None:
+async def _checked(where: str, url: str, hosts: frozenset[str]) -> None:
     try:
         await outward.check(url, hosts)
     except outward.Forbidden as error:

@@ -46,7 +46,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 86400.0
     python: str = sys.executable
     #: Hosts on private addresses that a manifest may name; one that begins with a dot, those below it.
-    hosts: tuple[str, ...] = ()
+    hosts: frozenset[str] = frozenset()
     protocols: tuple[str, ...] = PROTOCOLS
 
 
