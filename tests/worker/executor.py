@@ -142,7 +142,7 @@ JOBS = {
 
 class Handler(BaseHTTPRequestHandler):
     #: Jobs by their number: the answers to come, and what is run for them; those that were cancelled.
-    jobs, cancelled, full = {}, [], set()
+    jobs, cancelled, full, followed = {}, [], set(), []
 
     protocol_version = "HTTP/1.1"
     token = None
@@ -164,6 +164,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path.startswith("/v1/jobs/"):
+            self.followed.append(self.path)
             left, bundled = self.jobs[self.path]
             told = left.pop(0) if len(left) > 1 else left[0]
             if told is None:
@@ -177,8 +178,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"x" * 1000)
                 return self.connection.shutdown(socket.SHUT_RDWR)
             return self.answer(200, json.dumps(told).encode())
-        if self.path == "/cancelled":
-            return self.answer(200, json.dumps(self.cancelled).encode())
+        if self.path in ("/cancelled", "/followed"):
+            return self.answer(200, json.dumps(getattr(self, self.path[1:])).encode())
         can = {"protocol_versions": ["v1"], "transform_refs": ["notebook_cell@v1"], "features": {}}
         self.answer(200, json.dumps({"status": "healthy", "capabilities": can, "version": "1.0.0"}).encode())
 

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 
 import httpx
@@ -240,9 +239,9 @@ def test_executors_that_begin_later(kernel):
 def test_a_job_is_cancelled_with_its_cell(kernel, theirs, word):
     source = f"# @worker other\nword = '{word}'"
     kernel.document(a=source)
-    before = len(httpx.get(theirs.url + "/cancelled", trust_env=False).json())
+    before, followed = (len(httpx.get(theirs.url + p, trust_env=False).json()) for p in ("/cancelled", "/followed"))
     message = kernel.send(source, "a")
-    time.sleep(2)
+    until(lambda: len(httpx.get(theirs.url + "/followed", trust_env=False).json()) > followed)
     kernel.manager.interrupt_kernel()
     got = kernel.finish(message)
     assert (got.error, got.content["evalue"]) == ("KeyboardInterrupt", "other was told to end the cell")
