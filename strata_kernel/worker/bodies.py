@@ -44,8 +44,12 @@ class WorkerHandler(RequestHandler):
     def write_error(self, status_code: int, **failure: Any) -> None:
         """Answer in JSON; a bug of ours is told in the log alone."""
         error = failure.get("exc_info", (None, None))[1]
-        reason = (error.log_message if isinstance(error, HTTPError) else None) or self._reason
-        self.finish(json.dumps({"error": str(reason)}))
+        text = error.get_message() if isinstance(error, HTTPError) else None
+        self.finish(json.dumps(self.told(text or self._reason)))
+
+    def told(self, text: str) -> dict[str, Any]:
+        """Return the answer that tells what went wrong."""
+        return {"error": text}
 
 
 @stream_request_body
@@ -56,13 +60,27 @@ class BodyHandler(WorkerHandler):
     patient = False
 
     def prepare(self) -> None:
-        """Refuse a body that says it is too large."""
+        """Refuse what may not be asked: at once, or when the little that comes with it has come.
+
+        A connection that is closed with bytes unread can cost the client the answer.
+        """
         self.limit = self.worker.options.max_input_bytes
         self.request.connection.set_max_body_size((2 if self.patient else 1) * self.limit + CHUNK)
         self.count, self.chunks = 0, list[bytes]()
+        said = self.request.headers.get("Content-Length", "0")
+        self.length = int(said) if said.isdecimal() else 0
+        self.refusal: HTTPError | None = None
+        try:
+            self.admit()
+        except HTTPError as refusal:
+            if not 0 < self.length <= CHUNK:
+                raise
+            self.refusal = refusal
+
+    def admit(self) -> None:
+        """Refuse who has not the token, a body that says it is too large, and everyone while the worker ends."""
         super().prepare()
-        length = self.request.headers.get("Content-Length", "0")
-        if length.isdecimal() and int(length) > self.limit and not self.patient:
+        if self.length > self.limit and not self.patient:
             self.refuse()
         if self.worker.draining:
             raise HTTPError(503, "this worker is being stopped")
@@ -74,7 +92,10 @@ class BodyHandler(WorkerHandler):
     def data_received(self, chunk: bytes) -> None:
         """Take one more piece."""
         self.count += len(chunk)
-        if self.count <= self.limit:
+        if self.refusal is not None:
+            if self.count >= self.length:
+                self.send_error(self.refusal.status_code, exc_info=(HTTPError, self.refusal, None))
+        elif self.count <= self.limit:
             self.take(chunk)
         elif self.patient:
             self.chunks.clear()
@@ -84,6 +105,11 @@ class BodyHandler(WorkerHandler):
     def take(self, chunk: bytes) -> None:
         """Keep it."""
         self.chunks.append(chunk)
+
+    def write_error(self, status_code: int, **failure: Any) -> None:
+        """Answer in JSON, and let nobody ask again here: with its body unread, the connection is at its end."""
+        self.set_header("Connection", "close")
+        super().write_error(status_code, **failure)
 
 
 class Feed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -120,12 +119,9 @@ class ErrandHandler(BodyHandler):
         await asyncio.to_thread(pack, bundle, shown, self.worker.store, self.mode)
         await self.answer(bundle)
 
-    def write_error(self, status_code: int, **failure: Any) -> None:
-        """Answer in JSON under the names by which clients look for the text."""
-        error = failure.get("exc_info", (None, None))[1]
-        text = error.get_message() if isinstance(error, HTTPError) else None
-        text = text or self._reason
-        self.finish(json.dumps({"success": False, "error": text, "detail": text}))
+    def told(self, text: str) -> dict[str, Any]:
+        """Tell it under the names by which clients look for the text."""
+        return {"success": False, "error": text, "detail": text}
 
 
 class PushHandler(ErrandHandler):
