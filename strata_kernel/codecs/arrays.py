@@ -34,23 +34,22 @@ def reduce_array(array: Any, trace: Trace) -> Any:
             usual = array.strides == sys.modules["numpy"].empty(array.shape, dtype).strides
             return rebuild.empty, (array.shape, code, "C" if usual else array.strides, writeable)
         return _reduce_objects(array, trace)
-    if array.base is not None:
-        _check_owner(array, trace)
+    fixed = array.base is not None and _check_owner(array, trace)
     start = array.__array_interface__["data"][0]
     low, high = start, start + array.nbytes
     if not (flags.c_contiguous or flags.f_contiguous):
         low, high = sys.modules["numpy"].lib.array_utils.byte_bounds(array)
-    trace.span(low, high)
+    trace.span(low, high, fixed=fixed)
     shared = trace.region(low)
     if shared is not None:
-        return _window(array, shared, code)
+        return window(array, shared, code)
     if flags.c_contiguous or flags.f_contiguous:
         order = "C" if flags.c_contiguous else "F"
         flat = (array if order == "C" else array.T).reshape(-1).view("u1")
         return rebuild.array, (PickleBuffer(flat), array.shape, code, order, writeable)
     if high - low <= array.nbytes:
         # Permuted, reversed or repeating: the memory as it lies is the smallest exact form.
-        return _window(array, Region(low, high), code)
+        return window(array, Region(low, high), code)
     compact = sys.modules["numpy"].ascontiguousarray(array)
     return rebuild.strided, (compact, high - low, start - low, array.strides, writeable)
 
@@ -103,7 +102,8 @@ def expose(region: Region, owner: Any) -> Any:
     return region.bytes
 
 
-def _window(array: Any, region: Region, code: Any) -> Any:
+def window(array: Any, region: Region, code: Any) -> Any:
+    """Reduce an array to its place in a region; `code` stands for its dtype."""
     expose(region, array)
     offset = array.__array_interface__["data"][0] - region.low
     return rebuild.window, (region, offset, array.shape, array.strides, code, bool(array.flags.writeable))
@@ -127,16 +127,19 @@ def _dtype_code(dtype: Any) -> Any:
     return dtype.char if dtype.isnative and dtype.kind in "iu" else dtype  # two C types of one size
 
 
-def _check_owner(array: Any, trace: Trace) -> None:
+def _check_owner(array: Any, trace: Trace) -> bool:
+    """Note what else shows the memory; tell whether it is that of a library through which nobody writes."""
     numpy = sys.modules["numpy"]
     owner = array.base
     while isinstance(owner, numpy.ndarray):
         if isinstance(owner, numpy.memmap):
             raise Refused("numpy.memmap")
         if owner.base is None:
-            return
+            return False
         owner = owner.base
     if isinstance(owner, memoryview):
         owner = owner.obj
-    if type(owner) is bytearray or type(owner).__name__ == "array":
+    kind: Any = type(owner)
+    if kind is bytearray or kind.__name__ == "array" or type(kind).__module__ == "_ctypes":
         trace.owners[id(owner)] = owner
+    return not array.flags.writeable and (kind.__name__ == "PySeries" or kind.__module__ == "pyarrow.lib")

@@ -1,13 +1,12 @@
-"""pandas and polars: copy-on-write families keep their links, so that no frame writes through to another."""
+"""pandas: copy-on-write families keep their links, so that no frame writes through to another."""
 
 from __future__ import annotations
 
 import sys
-from pickle import PickleBuffer
 from typing import Any
 
 from strata_kernel.codecs import rebuild
-from strata_kernel.codecs.trace import INDEX, PLAIN, Trace
+from strata_kernel.codecs.trace import FIXED, PLAIN, Trace
 
 
 class _Enter:
@@ -50,8 +49,12 @@ def reduce_block(block: Any, trace: Trace) -> Any:
 def reduce_frame(frame: Any, trace: Trace) -> Any:
     """Reduce a frame or series as pandas does, without the class's own list of attribute names, which all share."""
     reduced = _settled(frame.__reduce_ex__(5))
-    if len(reduced) > 2 and isinstance(reduced[2], dict) and reduced[2].get("_metadata") is type(frame)._metadata:
-        del reduced[2]["_metadata"]
+    if len(reduced) > 2 and isinstance(reduced[2], dict):
+        if reduced[2].get("_metadata") is type(frame)._metadata:
+            del reduced[2]["_metadata"]
+        # What a cell has set on it, which pandas forgets; its own accessors are kept there, too.
+        own = {name: part for name, part in vars(frame).items() if name[:1] != "_" and not hasattr(type(frame), name)}
+        reduced[2].update(own)
     return reduced
 
 
@@ -64,7 +67,7 @@ def reduce_index(index: Any, trace: Trace) -> Any:
     """Reduce an index, guarded as memory that nobody writes."""
     make, args = index.__reduce__()[:2]
     refs = vars(index).get("_references") if copy_on_write() else None
-    return rebuild.index, (_Enter(id(refs) if refs is not None else INDEX), make, args, refs, _Leave())
+    return rebuild.index, (_Enter(id(refs) if refs is not None else FIXED), make, args, refs, _Leave())
 
 
 def reduce_family(refs: Any, trace: Trace) -> Any:
@@ -97,11 +100,6 @@ def _settled(reduced: Any) -> Any:
 def _uncached(state: dict[str, Any]) -> dict[str, Any]:
     # Interned, because some of these keys come back as attribute names and others as plain text.
     return {sys.intern(key) if type(key) is str else key: state[key] for key in state if key != "_cache"}
-
-
-def reduce_series(series: Any, trace: Trace) -> Any:
-    """Reduce a polars series to its own binary form, out of band."""
-    return rebuild.series, (PickleBuffer(series.__getstate__()),)
 
 
 def copy_on_write() -> bool:

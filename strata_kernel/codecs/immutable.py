@@ -32,16 +32,20 @@ _SHARED = frozenset(
         "pandas.core.indexes.base.Index", "pandas.Timestamp", "pandas.Timedelta", "pandas.Period", "pandas.Interval",
         "pandas._libs.tslibs.period._Period", "pandas._libs.tslibs.nattype._NaT",
         "pandas._libs.tslibs.offsets.BaseOffset",
-        "pandas._libs.interval.IntervalMixin", "pandas._libs.missing.NAType", "operator.itemgetter",
-        "operator.attrgetter", "operator.methodcaller", "polars.datatypes.classes.DataType", "torch.dtype",
+        "pandas._libs.interval.IntervalMixin", "pandas._libs.missing.NAType",
+        "operator.attrgetter", "polars.datatypes.classes.DataType", "torch.dtype",
         "torch.device",
         "torch.layout", "torch.memory_format", "torch.Size", "typing.TypeVar", "typing._Final", "typing.ParamSpec",
-        "pandas._libs.internals.BlockValuesRefs",
+        "pandas._libs.internals.BlockValuesRefs", "pyarrow.lib.DataType", "pyarrow.lib.Field", "pyarrow.lib.Schema",
+        "pyarrow.lib.Scalar", "pyarrow.lib.KeyValueMetadata",
     }
 )  # fmt: skip
 
 #: Of these, the ones that cannot even be renamed or re-attributed: they need no second look after a run.
 _FIXED = _SHARED - {"logging.Logger", "pandas.Index", "pandas.core.indexes.base.Index", "numpy.ufunc"}
+
+#: The packages whose own subclasses of these are as they are.
+_TRUSTED = frozenset(name.split(".")[0] for name in _SHARED)
 
 _DEPTH = 4
 _WIDTH = 256
@@ -59,10 +63,9 @@ def _named(cls: type, fixed: bool) -> bool:
     names = {qualified(base) for base in cls.__mro__}
     if "numpy.void" in names:  # a record is a view of its array
         return False
-    if names & (_FIXED if fixed else _SHARED):
-        # A subclass made by a user may carry attributes of its own.
-        return not fixed or not hasattr(cls, "__dict__") or cls.__module__.split(".")[0] != "__main__"
-    return any(name.startswith("pyarrow.lib.") for name in names)
+    # What others make of these may carry attributes of its own.
+    bare = cls.__dictoffset__ == 0 or cls.__module__.split(".")[0] in _TRUSTED
+    return bare and bool(names & (_FIXED if fixed else _SHARED))
 
 
 def is_immutable(value: object, depth: int = _DEPTH) -> bool:

@@ -5,6 +5,7 @@ What such methods leave out would be missing in the value that comes back, and w
 
 from __future__ import annotations
 
+import sys
 import types
 from typing import Any
 
@@ -17,6 +18,7 @@ _SAVING = (
     "__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__new__", "__getnewargs__", "__getnewargs_ex__",
     "__setattr__",
 )  # fmt: skip
+_SAVING_ALONE = frozenset({"__reduce_ex__", "__reduce__"})
 #: Methods that pickle calls to fill a container.
 _FILLING = ("append", "extend", "__setitem__")
 
@@ -24,6 +26,18 @@ _FILLING = ("append", "extend", "__setitem__")
 def written(cls: type, names: tuple[str, ...]) -> bool:
     """Tell whether a cell of the notebook has written one of these methods for the class."""
     return any(_of_notebook(vars(base).get(name)) for base in cls.__mro__[:-1] for name in names)
+
+
+def whole(obj: Any, reduced: Any) -> Any:
+    """Add the attributes that a subclass gives its instances, where a class of the standard library reduces without."""
+    attributes = getattr(obj, "__dict__", None)
+    if not attributes or not isinstance(reduced, tuple) or any(part is not None for part in reduced[2:3]):
+        return reduced
+    saves = next(base for base in type(obj).__mro__ if _SAVING_ALONE & vars(base).keys())
+    if saves is type(obj) or saves.__module__.split(".")[0] not in sys.stdlib_module_names:
+        return reduced
+    items = (*reduced[3:5], None, None)[:2]
+    return (*reduced[:2], dict(attributes), *items, rebuild.fill_more)
 
 
 def _of_notebook(found: Any) -> bool:

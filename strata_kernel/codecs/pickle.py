@@ -11,12 +11,12 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from strata_kernel.codecs import arrays, frames, functions, instances, rebuild, tensors
+from strata_kernel.codecs import arrays, frames, functions, instances, lent, outside, rebuild, tensors
 from strata_kernel.codecs.immutable import qualified, reduces_by_default
 from strata_kernel.codecs.ordering import refill, reorderings
 from strata_kernel.codecs.refuse import Refused, process_types, process_wide, refusal
 from strata_kernel.codecs.source import Definitions
-from strata_kernel.codecs.trace import Region, Trace, components, guarded
+from strata_kernel.codecs.trace import FIXED, Region, Trace, components, guarded
 
 #: Buffers of this size and above leave the stream.
 OUT_OF_BAND = 32 * 1024
@@ -52,7 +52,13 @@ _BY_NAME: dict[str, Plan] = {
     "pandas.Index": frames.reduce_index,
     "pandas.core.indexes.base.Index": frames.reduce_index,
     "pandas._libs.internals.BlockValuesRefs": frames.reduce_family,
-    "polars.series.series.Series": frames.reduce_series,
+    "polars.series.series.Series": lent.reduce_series,
+    "polars.dataframe.frame.DataFrame": lent.reduce_frame,
+    "pyarrow.lib.Buffer": lent.reduce_buffer,
+    "polars.lazyframe.frame.LazyFrame": outside.reduce_outside,
+    "pyarrow._dataset.Dataset": outside.reduce_outside,
+    "pyarrow._dataset.Fragment": outside.reduce_outside,
+    "PIL.Image.Image": lent.reduce_image,
     "torch.Tensor": tensors.reduce_tensor,
     "torch._tensor.Tensor": tensors.reduce_tensor,
 }
@@ -131,6 +137,8 @@ def _regions(trace: Trace) -> list[Region]:
     found = []
     for group in components((span, None) for span in trace.spans):
         spans = [span for span, _ in group]
+        if all(span.key == FIXED for span in spans):
+            continue
         if all(span.windowable for span in spans):
             found.append(Region(spans[0].low, max(span.high for span in spans)))
         elif not guarded(spans):
@@ -186,7 +194,7 @@ def _checked(obj: Any, trace: Trace) -> Any:
     reduced = reduce(obj) if reduce is not None else obj.__reduce_ex__(5)
     if isinstance(reduced, str):
         functions.refuse_global(obj, reduced)
-    return reduced
+    return instances.whole(obj, reduced)
 
 
 def decode(stream: bytes | memoryview, buffers: Iterable[memoryview], definitions: Definitions) -> dict[str, Any]:

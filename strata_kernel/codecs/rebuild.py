@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -17,6 +18,24 @@ CURRENT: ContextVar[Definitions] = ContextVar("strata_definitions")
 
 #: Arrays below this size are given memory of their own, so that they can be resized like any other.
 SMALL = 1 << 15
+
+
+#: The marks of values that read files, by identity.
+MARKS: dict[int, tuple[weakref.ref[Any], str]] = {}
+
+
+def marked(value: Any, mark: str) -> str:
+    """Remember the mark of a value as long as it lives."""
+    key = id(value)
+    MARKS[key] = weakref.ref(value, lambda _: MARKS.pop(key, None)), mark
+    return mark
+
+
+def outside(mark: str, make: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """Return a value that reads files, with its mark."""
+    found = make(*args)
+    marked(found, mark)
+    return found
 
 
 def definition(name: str, lineage: str, altered: str | None = None) -> object:
@@ -161,6 +180,11 @@ def subclass(plain: Any, cls: type) -> Any:
     return _numpy().ndarray.view(plain, cls)
 
 
+def fill_more(target: Any, state: dict[str, Any]) -> None:
+    """Add the attributes that the class of an instance does not save."""
+    vars(target).update(state)
+
+
 def fill_attributes(target: Any, state: dict[str, Any]) -> None:
     """Replace the attributes of an instance."""
     vars(target).clear()
@@ -196,6 +220,25 @@ def index(_enter: None, make: Callable[..., Any], args: tuple[Any, ...], refs: A
     if refs is not None:
         found._references = refs
         refs.add_index_reference(found)
+    return found
+
+
+def buffer(source: Any, offset: int, size: int) -> Any:
+    """Return a buffer of Arrow's that shows part of a region."""
+    return importlib.import_module("pyarrow").py_buffer(source).slice(offset, size)
+
+
+def columns(cls: Any, series: list[Any]) -> Any:
+    """Return a polars frame of columns."""
+    return cls(series)
+
+
+def lent(array: Any, name: str) -> Any:
+    """Return a polars series that shows the memory of an array."""
+    found = importlib.import_module("polars").Series(name, array)
+    shown = found.to_numpy(allow_copy=False)
+    if shown.__array_interface__["data"][0] != array.__array_interface__["data"][0]:
+        raise CodecError("polars no longer shows the memory of an array")
     return found
 
 

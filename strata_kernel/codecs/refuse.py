@@ -37,6 +37,7 @@ _FORBIDDEN = frozenset(
         "httpx.Client", "httpx.AsyncClient", "httpx._client.BaseClient", "sqlalchemy.engine.base.Engine",
         "sqlalchemy.engine.base.Connection", "sqlalchemy.orm.session.Session", "psycopg2.extensions.connection",
         "psycopg.BaseConnection", "h5py._hl.base.HLObject", "h5py.h5.ObjectID", "zipfile.ZipFile", "tarfile.TarFile",
+        "fsspec.implementations.memory.MemoryFileSystem", "fsspec.implementations.memory.MemoryFile",
         "tempfile._TemporaryFileWrapper", "tempfile.TemporaryDirectory", "mmap.mmap", "select.epoll", "select.poll",
         "selectors._BaseSelectorImpl", "weakref.ReferenceType", "builtins.weakref", "weakref.ref", "_weakref.ref",
         "weakref.ProxyType", "weakref.CallableProxyType", "_contextvars.ContextVar", "_contextvars.Context",

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from strata_kernel.codecs.reach import Reached
 from strata_kernel.codecs.source import Definitions
 
-#: Keys of spans: memory that anybody may write, and memory of an index, which nobody writes.
-PLAIN, INDEX = 0, -1
+#: Keys of spans: memory that anybody may write, and memory that nobody writes who has it from there.
+PLAIN, FIXED = 0, -1
 
 
 class Span(NamedTuple):
-    """The memory [low, high) of one array. `key` tells who guards it: PLAIN, INDEX, or a copy-on-write family.
+    """The memory [low, high) of one array. `key` tells who guards it: PLAIN, FIXED, or a copy-on-write family.
 
     `windowable`: the array can be rebuilt as a window into a larger region.
     """
@@ -51,9 +51,10 @@ class Trace:
         #: The class whose own state is being encoded: its functions go by value.
         self.owner: object = None
 
-    def span(self, low: int, high: int, windowable: bool = True) -> None:
-        """Note memory that an array shows."""
-        self.spans.append(Span(low, high, self.guards[-1] if self.guards else PLAIN, windowable))
+    def span(self, low: int, high: int, windowable: bool = True, fixed: bool = False) -> None:
+        """Note memory that a value shows; `fixed`: nobody can write it through the value."""
+        key = FIXED if fixed else self.guards[-1] if self.guards else PLAIN
+        self.spans.append(Span(low, high, key, windowable))
 
     def region(self, low: int) -> Region | None:
         """Return the shared region that holds the address."""
@@ -80,6 +81,6 @@ def components(spans: Iterable[tuple[Span, Any]]) -> Iterable[list[tuple[Span, A
 
 
 def guarded(spans: Iterable[Span]) -> bool:
-    """Tell that the overlap is no aliasing: one copy-on-write family, or only indexes."""
+    """Tell that the overlap is no aliasing: one copy-on-write family, or only memory that nobody writes."""
     keys = {span.key for span in spans}
     return len(keys) == 1 and PLAIN not in keys

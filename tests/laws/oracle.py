@@ -19,7 +19,8 @@ WARNED = re.compile(r"^\S+:\d+: (?=\w*Warning)", re.MULTILINE)
 CELL_FILE = re.compile(r"\((?:\d+\.py|<ipython-input-[^>]*>), line ")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 TOUCHES_FILES = ("open(", "Path", "os.", "to_csv", "%%writefile", "np.save", "shutil", "sqlite")
-DRAWS = ("rand", "rng", "shuffle")
+TOUCHES_FILES += ("to_pickle", "to_json", "savefig", "memmap", "joblib", "shelve", "write_", "duckdb")
+DRAWS = ("rand", "rng", "shuffle", "sample", "SGD")
 TIMEOUT = 60
 
 

@@ -8,14 +8,19 @@ import re
 
 from hypothesis import strategies as st
 
-from .fragments import FILES, NAMES, PIECES, VALUES
+from . import fragments, libraries
+from .fragments import VALUES
 
 MARK = re.compile(r"<(\+?)(\w+)(?::(\w+))?>")
+PIECES = fragments.PIECES | libraries.PIECES
+NAMES = fragments.NAMES | libraries.NAMES
+FILES = fragments.FILES | libraries.FILES
 STRINGS = ("'x'", "'yy'", "'a b'", "'a'", "'\u00e9\\n'", "''")
 NUMBER = re.compile(r"(?<![\w.'%])\d+(?![\w.'%])")
-THEMES = os.environ.get("LAWS_THEMES", "").split() or [t for t in PIECES if t not in ("core", "pandas")] * 3 + [
-    "pandas"
-]  # importing pandas costs a kernel a second
+# Importing a library costs a kernel a second.
+THEMES = os.environ.get("LAWS_THEMES", "").split() or [
+    *[t for t in fragments.PIECES if t not in ("core", "pandas")] * 3, "pandas", *libraries.PIECES,
+]  # fmt: skip
 DROPPED = "dropped"
 #: What may be active of a group: one of the names in the grammar, all of them, or one that may not be there.
 ACTIVE = ("*", "*", "*", "one", "two", "three")
@@ -107,7 +112,10 @@ def written(piece, kinds, rnd):
         return rnd.choice(VALUES)
 
     text = MARK.sub(fill, piece.text)
-    needed, bound = scopes(text)
+    try:
+        needed, bound = scopes(text)
+    except SyntaxError:  # a number stands where a name is bound
+        return None
     if "NameError" not in text and not needed <= kinds.keys() and rnd.random() < 0.98:
         return None
     return text, dict.fromkeys(bound, "fixed") | left

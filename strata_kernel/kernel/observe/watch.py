@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
+from strata_kernel.codecs.outside import sources
 from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Fact
 from strata_kernel.domain.state import IMPORTED
@@ -77,7 +79,12 @@ class Watch:
         )
 
     def _mentioned(self, candidates: Iterable[Any], seen: Seen) -> list[Fact]:
-        texts = [os.fspath(c) for c in candidates if isinstance(c, str | PurePath) and len(str(c)) < 1024]
+        texts: list[str] = []
+        for candidate in candidates:
+            if not isinstance(candidate, str | PurePath):
+                texts += _found(sources(candidate) or ())
+            elif len(str(candidate)) < 1024:
+                texts.append(os.fspath(candidate))
         known = {*seen.reads, *seen.written, *seen.deleted, *seen.made}
         return [f for f in self.observer.mentioned(texts) if f.name not in known and f.kind == "file"]
 
@@ -89,6 +96,16 @@ class Watch:
             elif state is not None:
                 self.modules.load(unit.removeprefix(IMPORTED))
                 self.modules.note()
+
+
+def _found(paths: Iterable[str]) -> Iterator[str]:
+    """Yield the files behind paths that may be folders or patterns."""
+    for path in paths:
+        for match in glob.glob(path, recursive=True):
+            if os.path.isdir(match):
+                yield from (os.path.join(folder, name) for folder, _, names in os.walk(match) for name in names)
+            else:
+                yield match
 
 
 def _unique(facts: Iterable[Fact]) -> tuple[Fact, ...]:

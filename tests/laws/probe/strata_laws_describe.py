@@ -34,7 +34,8 @@ SKIPPED = {
     "__match_args__",
     "__slotnames__",  # left by copyreg wherever an instance is pickled or copied
 }
-MUTE = ("warnings", "IPython.", "ipykernel.", "contextlib", "itertools", "_asyncio", "asyncio")
+MUTE = ("warnings", "IPython.", "ipykernel.", "contextlib", "itertools", "_asyncio", "asyncio", "threading", "_thread")
+MUTE += ("concurrent.", "ast", "sqlite3", "_duckdb", "duckdb")
 
 
 def code_shape(code):
@@ -148,6 +149,10 @@ class Describer:
             return ["exception", where, self.value(x.args, path + ".args")]
         if kind.__module__.split(".")[0] in ("numpy", "pandas"):
             return self.scientific(x, kind, where, path)
+        if kind.__module__.startswith("matplotlib.") and hasattr(x, "get_window_extent"):
+            return self.figure(x, where)
+        if where == "PIL.Image.Image":
+            return [where, x.size, x.tobytes().hex()]
         if where == "random.Random":
             return [where, digest(repr(x.getstate()))]
         if where == "IPython.utils.capture.CapturedIO":
@@ -155,6 +160,14 @@ class Describer:
         if (kind.__module__.startswith(MUTE) and not isinstance(x, list)) or where.endswith("iterator"):
             return ["opaque", where]
         return self.instance(x, kind, where, path)
+
+    def figure(self, x, where):
+        """What a figure or its axes show, as far as programs change it."""
+        lines = [
+            [list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))] for line in getattr(x, "lines", ())
+        ]
+        axes = [self.figure(ax, "axes") for ax in getattr(x, "axes", ()) if hasattr(x, "add_axes")]
+        return [where, getattr(x, "get_title", str)(), [float(n) for n in x.get_window_extent().bounds], lines, axes]
 
     def instance(self, x, kind, where, path):
         out = ["instance", self.value(kind, path + ".__class__")]
@@ -227,7 +240,10 @@ class Describer:
         attributes = {
             k: v
             for k, v in x.__dict__.items()
-            if k not in SKIPPED and k not in generated and not isinstance(v, types.MemberDescriptorType)
+            if k not in SKIPPED
+            and k not in generated
+            and not k.startswith(("__pydantic", "__attrs", "model_", "_decl"))
+            and not isinstance(v, types.MemberDescriptorType)
         }
         fields = [
             [f.name, str(f.type), repr(f.default)[:40] if type(f.default) in ATOMS else ""]
@@ -309,7 +325,8 @@ class Describer:
         ]
         self.arrays.append((path, x, address))
         mask = self.value(x.mask, path + ".mask") if where.startswith("numpy.ma") else None
-        return [where, str(x.dtype), x.shape, x.strides, x.flags.writeable, x.flags.f_contiguous, body, shared, mask]
+        strides = [step if size > 1 else 0 for size, step in zip(x.shape, x.strides, strict=True)]
+        return [where, str(x.dtype), x.shape, strides, x.flags.writeable, x.flags.f_contiguous, body, shared, mask]
 
 
 def public(namespace):
