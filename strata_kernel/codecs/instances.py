@@ -28,6 +28,11 @@ def written(cls: type, names: tuple[str, ...]) -> bool:
     return any(_of_notebook(vars(base).get(name)) for base in cls.__mro__[:-1] for name in names)
 
 
+def reduce_context(context: Any, trace: Trace) -> Any:
+    """Reduce the context in force to what it is: state of the process, not a value."""
+    return (rebuild.context, ()) if context is sys.modules["decimal"].getcontext() else NotImplemented
+
+
 def whole(obj: Any, reduced: Any) -> Any:
     """Add the attributes that a subclass gives its instances, where a class of the standard library reduces without."""
     attributes = getattr(obj, "__dict__", None)

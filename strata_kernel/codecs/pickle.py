@@ -55,6 +55,7 @@ _BY_NAME: dict[str, Plan] = {
     "polars.series.series.Series": lent.reduce_series,
     "polars.dataframe.frame.DataFrame": lent.reduce_frame,
     "pyarrow.lib.Buffer": lent.reduce_buffer,
+    "decimal.Context": instances.reduce_context,
     "polars.lazyframe.frame.LazyFrame": outside.reduce_outside,
     "pyarrow._dataset.Dataset": outside.reduce_outside,
     "pyarrow._dataset.Fragment": outside.reduce_outside,

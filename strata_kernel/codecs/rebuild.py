@@ -99,6 +99,11 @@ def fill_instance(target: Any, state: Any) -> None:
         object.__setattr__(target, name, value)
 
 
+def context() -> Any:
+    """Return the context in force for decimal numbers."""
+    return importlib.import_module("decimal").getcontext()
+
+
 def cell() -> types.CellType:
     """Return an empty closure cell."""
     return types.CellType()

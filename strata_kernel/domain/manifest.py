@@ -8,7 +8,7 @@ import msgspec
 
 from strata_kernel.domain.cell import Reason
 
-FORMAT = 3
+FORMAT = 4
 
 UnitKind = Literal["value", "module", "definition", "hidden"]
 

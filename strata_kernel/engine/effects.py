@@ -12,23 +12,29 @@ from strata_kernel.domain.state import Slot
 #: process state that is a unit of its own (generators, rcParams, options) is also no lasting effect.
 HARMLESS = (
     "time.sleep",
-    "os.makedirs os.mkdir os.remove os.unlink os.rename os.replace os.rmdir os.removedirs os.utime os.chdir os.putenv",
+    "os.makedirs os.mkdir os.remove os.unlink os.rename os.replace os.rmdir os.removedirs os.utime os.chdir",
     "os.environ. os.truncate os.link os.symlink os.chmod os.system os.walk",
-    "shutil. json.dump pickle.dump joblib.dump csv. pathlib. tempfile. subprocess. gc.collect asyncio. sys.stdout.",
+    "csv.writer(). csv.DictWriter().",
+    "shutil. json.dump pickle.dump joblib.dump pathlib. tempfile. subprocess. gc.collect asyncio. sys.stdout.",
     "sys.setrecursionlimit sys.setswitchinterval",
     "sys.stderr. sys.path. pprint. copy. itertools. functools. math. statistics. textwrap. re.sub string.",
     "random. numpy.random. torch.manual_seed torch.seed torch.save torch.manual_seed torch.cuda.manual_seed",
     "numpy.save numpy.savez numpy.savetxt numpy.set_printoptions numpy.seterr numpy.testing. numpy.fill numpy.put",
     "numpy.copyto numpy.add. numpy.multiply. numpy.subtract. numpy.exp numpy.log numpy.sqrt numpy.divide numpy.clip",
     "pandas.set_option pandas.reset_option pandas.options. pandas.testing. pandas.DataFrame. pandas.concat",
+    "pandas.DataFrame(). pandas.Series(). pandas.concat(). pandas.read_csv(). polars.DataFrame(). polars.Series().",
     "matplotlib.pyplot. matplotlib.rcParams matplotlib.rc matplotlib.rcdefaults matplotlib.style. seaborn.",
     "IPython.display. builtins. decimal.getcontext decimal.setcontext warnings. locale.setlocale",
-    "polars.Config polars.DataFrame. pyarrow. duckdb.sql duckdb.query plotly.io. plotly.express altair. tqdm. rich.",
+    "polars.Config polars.DataFrame. duckdb.sql duckdb.query plotly.express altair.Chart(). tqdm.write tqdm.tqdm.write",
+    "plotly.io.show plotly.io.write_html plotly.io.write_image plotly.io.write_json tqdm.auto.tqdm.write",
+    "pyarrow.parquet. pyarrow.csv. pyarrow.feather. pyarrow.ipc. pyarrow.dataset. pyarrow.orc. pyarrow.json.",
+    "rich.print rich.print_json rich.inspect rich.console.Console(). tqdm.notebook.tqdm.write",
     "logging.basicConfig logging.getLogger().addHandler logging.getLogger().removeHandler logging.getLogger().setLevel",
     "logging.getLogger().debug logging.getLogger().info logging.getLogger().warning logging.getLogger().error",
     "logging.getLogger().critical logging.getLogger().exception logging.getLogger().log logging.exception",
     "logging.info logging.debug logging.warning logging.error logging.critical logging.log logging.getLogger",
-    "sklearn.set_config sklearn.metrics. sklearn.utils. contextlib. unittest. threading. concurrent. datetime.",
+    "sklearn.set_config sklearn.metrics. sklearn.utils. contextlib. threading. concurrent. datetime.",
+    "unittest.main unittest.TextTestRunner().",
 )
 _PREFIXES = tuple(p for line in HARMLESS for p in line.split())
 #: Decorators that only make something of what they decorate.

@@ -7,7 +7,7 @@ from strata_kernel.domain.manifest import FORMAT, Fact
 
 
 def test_format():
-    assert FORMAT == 3
+    assert FORMAT == 4
 
 
 def test_digest():
@@ -32,9 +32,9 @@ def test_canonical_code():
 
 GOLDEN = {
     "digest": "3b03286aefffc45739ddbe14a0a41da94ece9a49",
-    "program": "f6f6113cb31977ed53d6a061938922cccf9f522d",
-    "key": "ccb6b5ed21ee89bb6d4b682445e6ba58200168d6",
-    "version": "f81448013052be817481dc1f56f4f7b9936cfee2",
-    "nonce": "028d2cbb96aaf196e8f3352894adedf8d918feea",
+    "program": "98b7e22c61c29921931badfabfc5abadac5525fa",
+    "key": "47043289b3c276bc902df95578d427f49a185fb1",
+    "version": "781359901ca2776011c4364468e4f419a12ae129",
+    "nonce": "40802ff5a57567d3feaafaa0866ff9f30d32b0e4",
     "code": "85b941a51729ba3e5d46af19a7805cd57d0d0464",
 }
