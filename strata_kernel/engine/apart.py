@@ -1,14 +1,22 @@
-"""Tells definitions of one text apart: an instance of the one is none of the other."""
+"""Tells definitions of one text apart, and answers that are not determined: the one is never the other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from strata_kernel.cells.kind import Reading
 from strata_kernel.domain import provenance
+from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.digest import digest
 from strata_kernel.domain.manifest import Manifest
 from strata_kernel.domain.state import State, held_apart
 
+if TYPE_CHECKING:
+    from strata_kernel.engine.session import Session
+
+#: Reasons for which each of several cells of one text has an answer of its own.
+OWN = frozenset({"clock", "entropy"})
 #: How many definitions of one text that are in use at a time are told apart when a run is looked up.
 MANY = 8
 
@@ -25,6 +33,31 @@ def own_lineage(name: str, lineage: str, key: str, state: State, written: Iterab
 def key_of(key: str, above: int) -> str:
     """Return the key of a run whose definitions stand beside others of their text: its values are not theirs."""
     return digest("apart", key, above) if above else key
+
+
+def beside(session: Session, reading: Reading, reasons: Iterable[Reason]) -> int:
+    """Return how many cells of the same text above gave an answer, where no two answers are one."""
+    if reading.part or not any(r.code in OWN for r in reasons):
+        return 0
+    count = 0
+    for cell in session.cells:
+        if cell.id == reading.cell.id:
+            break
+        entry = session.entries.get(cell.id)
+        if entry is not None and entry.manifest is not None and entry.reading.program == reading.program:
+            count += any(r.code in OWN for r in entry.manifest.reasons)
+    return count
+
+
+def is_own(session: Session, reading: Reading, manifest: Manifest) -> bool:
+    """Tell whether a run's answer is not that of a cell above: one that is not determined stands for one cell."""
+    if not any(r.code in OWN for r in manifest.reasons):
+        return True
+    key = _plain_key(manifest)
+    above = beside(session, reading, manifest.reasons)
+    if manifest.key == key_of(key, above):
+        return True
+    return not above and all(manifest.key != key_of(key, other) for other in range(1, MANY))
 
 
 def in_order(entries: list[Manifest]) -> list[Manifest]:

@@ -344,14 +344,19 @@ def facts_of(root: str, facts: Iterable[Fact]) -> list[Fact]:
 
 
 def finish(
-    capture: Capture, files: tuple[FileOutput, ...], recorded: Callable[[str], Manifest | None], nonce: str
+    capture: Capture,
+    files: tuple[FileOutput, ...],
+    recorded: Callable[[str], Manifest | None],
+    beside: Callable[[Iterable[Reason]], int],
+    nonce: str,
 ) -> Captured:
     """Settle the versions: an equal earlier run under the same key keeps its own, a different one gets a nonce.
 
-    `recorded` finds the run that is recorded under a key.
+    `recorded` finds the run that is recorded under a key, `beside` how many answers of other cells stand above.
     """
     units, groups = capture.collect()
-    key, facts = key_of(capture.key, capture.above), capture.seen.facts
+    key = key_of(capture.key, max(capture.above, beside(capture.reasons)))
+    facts = capture.seen.facts
     # Another run of the same key may give something else.
     undetermined = any(r.code in UNDETERMINED for r in capture.reasons)
     twin = recorded(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest
 from strata_kernel.engine.capture import Captured
 from strata_kernel.engine.publish import INLINE
+from strata_kernel.engine.session import Entry
 from strata_kernel.errors import StoreError
 from strata_kernel.ports import Blobs, Group, Store
 
@@ -69,10 +70,11 @@ def without_lost(manifest: Manifest, blobs: Blobs) -> Manifest:
     return msgspec.structs.replace(manifest, units=tuple(units))
 
 
-def recorded(runs: Iterable[Manifest], store: Store, program: str, key: str) -> Manifest | None:
-    """Return the recorded run of a program with this key; `runs` are known that may be on their way to the store."""
+def recorded(entries: Mapping[str, Entry], store: Store, program: str, key: str) -> Manifest | None:
+    """Return the recorded run of a program with this key; those of `entries` may be on their way to the store."""
+    recent = (entry.manifest for entry in entries.values() if entry.manifest is not None)
     with contextlib.suppress(StoreError):
-        twin = next((m for m in (*runs, *store.entries(program)) if m.key == key), None)
+        twin = next((m for m in (*recent, *store.entries(program)) if m.key == key), None)
         return twin and without_lost(twin, store)
     return None
 

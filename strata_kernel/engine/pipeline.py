@@ -17,6 +17,7 @@ from strata_kernel.domain.cell import Reason
 from strata_kernel.domain.manifest import Manifest, Reach, Unit
 from strata_kernel.domain.state import START, Slot, State, advance, closure, hidden, in_reach
 from strata_kernel.engine.altered import altered, endangered
+from strata_kernel.engine.apart import beside
 from strata_kernel.engine.before import Before, candidates, facts, note, save_files, touchable
 from strata_kernel.engine.capture import Capture, Captured, finish
 from strata_kernel.engine.changes import Made, keep_modules, left_in_process, note_effect
@@ -353,8 +354,9 @@ class Pipeline:
     def _completed(self, capture: Capture, standing: dict[str, str], audience: str, twin: Manifest | None) -> Completed:
         before = capture.before
         files = save_files(capture.seen, self.files, self.store, self.options.file_limit)
-        found = functools.partial(self._recorded, before.reading.program)
-        captured = finish(capture, files, found if twin is None else lambda key: twin, self._unique())
+        found = functools.partial(recorded, self.session.entries, self.store, before.reading.program)
+        alike = functools.partial(beside, self.session, before.reading)
+        captured = finish(capture, files, found if twin is None else lambda key: twin, alike, self._unique())
         # A repetition shows nothing: what stands on the page is what the run that it repeats has shown.
         shown = twin if twin is not None and twin.nonce == captured.manifest.nonce else captured.manifest
         manifest = msgspec.structs.replace(captured.manifest, created=time.time(), outputs=shown.outputs)
@@ -376,11 +378,6 @@ class Pipeline:
             self.publisher.submit(manifest, kept)
         self.arrive(after)
         return Completed(entry, manifest, manifest.reasons)
-
-    def _recorded(self, program: str, key: str) -> Manifest | None:
-        # A run of this session may still be on its way to the store.
-        recent = [e.manifest for e in self.session.entries.values() if e.manifest is not None]
-        return recorded(recent, self.store, program, key)
 
     def _put_in_place(self, manifest: Manifest, captured: Captured, standing: dict[str, str]) -> None:
         """Record the versions that now stand in the process, and the digests by which later changes are told."""

@@ -267,21 +267,23 @@ class Session:
             outcome = find(entries, reach, state, self._moment, reading.policy, time.time())
             if isinstance(outcome, Miss):
                 return outcome
-            reason = self._unfit(outcome.manifest, reading.cell.source, state)
+            reason = self._unfit(outcome.manifest, reading, state)
             if reason is None:
                 return outcome
             entries = [m for m in entries if m is not outcome.manifest]
             if not entries:
                 return Miss((reason,))
 
-    def _unfit(self, manifest: Manifest, source: str, state: State) -> Reason | None:
+    def _unfit(self, manifest: Manifest, reading: Reading, state: State) -> Reason | None:
         """Return why a run whose dependencies are all in place cannot stand for the cell nevertheless."""
         shown = isinstance(manifest.outputs, list) or self.store.has(manifest.outputs)
         if not shown or self.files_to_restore(manifest) is None:
             return Reason("file", "what it showed or wrote is gone and was not kept")
         if not apart.fits(manifest, state):
             return Reason("input", "another definition of the same text is in use")
-        if quotes(manifest, source):
+        if not apart.is_own(self, reading, manifest):
+            return Reason("new", "its answer is that of a cell above")
+        if quotes(manifest, reading.cell.source):
             return Reason("new", "its output quotes its text, which was edited")
         return None
 

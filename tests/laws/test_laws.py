@@ -51,6 +51,19 @@ NOW = {
     ],
     "expect": ["later - start == dt.timedelta(1)", "list(ids.values()) == [later]"],
 }
+TWICE = {
+    "name": "twice",
+    "cells": [
+        "import time, uuid",
+        "a = time.time()",
+        "first = a",
+        "a = time.time()",
+        "b = uuid.uuid4().hex",
+        "other = b",
+        "b = uuid.uuid4().hex",
+    ],
+    "expect": ["a != first", "b != other"],
+}
 PLAIN = ["second run executes", "shutdown"]  # what ipykernel itself does not promise
 SHAKEN = [
     ("run_all",),
@@ -83,7 +96,7 @@ def test_programs_equal_the_oracle(tmp_path):
     assert not failed, f"seed {SEED}; replay files in {tmp_path}\n{told}"
 
 
-@pytest.mark.parametrize("case", [CLOCK, ENTROPY, GENERATOR, NOW], ids=lambda c: c["name"])
+@pytest.mark.parametrize("case", [CLOCK, ENTROPY, GENERATOR, NOW, TWICE], ids=lambda c: c["name"])
 @pytest.mark.parametrize("floor", ["0", "5"])
 def test_undetermined_cells_agree_with_what_is_in_place(bench, case, floor):
     if "requires" in case:

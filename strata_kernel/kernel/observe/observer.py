@@ -14,6 +14,7 @@ from strata_kernel.kernel.observe import (
     active,
     audit,
     clocks,
+    draws,
     environment,
     figures,
     frames,
@@ -96,6 +97,7 @@ class Observer:
         clocks.install()
         generators.install(hooks)
         readers.install(hooks)
+        draws.install(hooks)
         pools.install(hooks)
         figures.install(hooks)
         sys.addaudithook(audit.hook)

@@ -6,7 +6,7 @@ from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from strata_kernel.kernel.observe import active
+from strata_kernel.kernel.observe import active, draws
 from strata_kernel.kernel.observe.arguments import pick, touch
 from strata_kernel.kernel.observe.recording import Recording
 from strata_kernel.kernel.observe.sql import named_files
@@ -119,6 +119,8 @@ def _statement(recording: Recording, index: int, args: tuple[Any, ...], kwargs: 
     statement = getattr(statement, "query", statement)
     if not isinstance(statement, str):
         return
+    if not index:
+        draws.statement(recording, statement)
     given = pick(args, kwargs, index + 1, ("params", "parameters", "alias"))
     texts = given.values() if isinstance(given, dict) else given if isinstance(given, list | tuple) else ()
     for mode, text in [*named_files(statement), *(("r", text) for text in texts if isinstance(text, str))]:
