@@ -44,8 +44,15 @@ _SHARED = frozenset(
 #: Of these, the ones that cannot even be renamed or re-attributed: they need no second look after a run.
 _FIXED = _SHARED - {"logging.Logger", "pandas.Index", "pandas.core.indexes.base.Index", "numpy.ufunc"}
 
-#: The packages whose own subclasses of these are as they are.
-_TRUSTED = frozenset(name.split(".")[0] for name in _SHARED)
+#: Of these, the plain values: what others make of them may carry attributes of its own, which can change.
+_VALUES = frozenset(
+    {
+        "datetime.date", "datetime.time", "datetime.timedelta", "datetime.tzinfo", "decimal.Decimal", "uuid.UUID",
+        "fractions.Fraction", "pathlib.PurePath", "pathlib._local.PurePath", "ipaddress._IPAddressBase",
+    }
+)  # fmt: skip
+#: The packages whose own subclasses of them carry none.
+_TRUSTED = frozenset({*(name.split(".")[0] for name in _SHARED), "pytz", "dateutil"})
 
 _DEPTH = 4
 _WIDTH = 256
@@ -63,9 +70,10 @@ def _named(cls: type, fixed: bool) -> bool:
     names = {qualified(base) for base in cls.__mro__}
     if "numpy.void" in names:  # a record is a view of its array
         return False
-    # What others make of these may carry attributes of its own.
-    bare = cls.__dictoffset__ == 0 or cls.__module__.split(".")[0] in _TRUSTED
-    return bare and bool(names & (_FIXED if fixed else _SHARED))
+    root, known = cls.__module__.split(".")[0], names & (_FIXED if fixed else _SHARED)
+    if cls.__dictoffset__ and root not in _TRUSTED:
+        known -= _VALUES
+    return bool(known) and not (fixed and root == "__main__")
 
 
 def is_immutable(value: object, depth: int = _DEPTH) -> bool:

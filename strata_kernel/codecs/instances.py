@@ -39,7 +39,7 @@ def whole(obj: Any, reduced: Any) -> Any:
     if not attributes or not isinstance(reduced, tuple) or any(part is not None for part in reduced[2:3]):
         return reduced
     saves = next(base for base in type(obj).__mro__ if _SAVING_ALONE & vars(base).keys())
-    if saves is type(obj) or saves.__module__.split(".")[0] not in sys.stdlib_module_names:
+    if saves in (type(obj), object) or saves.__module__.split(".")[0] not in sys.stdlib_module_names:
         return reduced
     items = (*reduced[3:5], None, None)[:2]
     return (*reduced[:2], dict(attributes), *items, rebuild.fill_more)

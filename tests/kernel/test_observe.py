@@ -523,3 +523,19 @@ def test_cost(observer: Observer, namespace: dict[str, Any]) -> None:
     assert best(lambda: os.stat(".")) < plain * 3 + 5e-6
     # Some 0.05 ms where measured; the limit leaves room for a busy machine.
     assert best(lambda: (observer.start(namespace, {}), observer.stop()), 50) < 0.003
+
+
+def test_distributions_that_the_code_asks_for(run: Run) -> None:
+    seen = run(
+        "import importlib.metadata as m\nv = m.version('pytest')\ntry:\n    m.version('none-such')\nexcept ImportError: pass"
+    )
+    assert seen.distributions == {"pytest", "none-such"}
+    assert not run("import httpx").distributions
+
+
+def test_draws_from_a_generator_of_polars(run: Run) -> None:
+    unseeded = run("import polars as pl\ns = pl.Series(range(9)).sample(2)")
+    assert [r.code for r in unseeded.reasons] == ["entropy"]
+    assert not run("import polars as pl\ns = pl.Series(range(9)).sample(2, seed=1)").reasons
+    seeded = run("import polars as pl\npl.set_random_seed(1)\ns = pl.DataFrame({'a': [1, 2]}).sample(1)")
+    assert {r.code for r in seeded.reasons} == {"effect"}

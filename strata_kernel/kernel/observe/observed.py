@@ -15,10 +15,10 @@ class Observed(msgspec.Struct, frozen=True):
     `reads`: files whose content preceded the cell; a digest "" is still to be computed by `settled`. `exists`: files
     and folders of which only existence, size or times were asked. `written`: files that stand where the cell put
     them; `deleted`: files it took away; `made`, `removed`: folders. `modules`: newly imported, or asked for in vain by
-    the user's code. `changed`: files that changed under the cell. `reseeded`: generators set before anything was
-    drawn; `set_generators`: those set at any time; `asked`: those whose states were read. `reasons`: network,
-    subprocess, threads, clock, entropy, and unobserved for gaps. `relative`: paths were used, or the folder was
-    asked for, that depend on where it ran.
+    the user's code. `distributions`: asked for by name. `changed`: files that changed under the cell. `reseeded`:
+    generators set before anything was drawn; `set_generators`: those set at any time; `asked`: those whose states
+    were read. `reasons`: network, subprocess, threads, clock, entropy, and unobserved for gaps. `relative`: paths
+    were used, or the folder was asked for, that depend on where it ran.
     """
 
     reads: dict[str, Fact] = {}
@@ -31,6 +31,7 @@ class Observed(msgspec.Struct, frozen=True):
     made: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     modules: frozenset[str] = frozenset()
+    distributions: frozenset[str] = frozenset()
     changed: tuple[str, ...] = ()
     reseeded: frozenset[str] = frozenset()
     set_generators: frozenset[str] = frozenset()

@@ -19,6 +19,7 @@ from strata_kernel.kernel.observe import (
     figures,
     frames,
     generators,
+    installed,
     lookups,
     paths,
     pools,
@@ -98,6 +99,7 @@ class Observer:
         generators.install(hooks)
         readers.install(hooks)
         draws.install(hooks)
+        installed.install(hooks)
         pools.install(hooks)
         figures.install(hooks)
         sys.addaudithook(audit.hook)
@@ -205,6 +207,7 @@ class Observer:
             made=tuple(sorted(path for path in recording.made if os.path.isdir(path))),
             removed=tuple(sorted(path for path in recording.removed if not os.path.lexists(path))),
             modules=self._new_modules(recording),
+            distributions=frozenset(recording.distributions),
             changed=tuple(sorted(recording.changed)),
             reseeded=frozenset(recording.reseeded),
             set_generators=frozenset(recording.set_generators),

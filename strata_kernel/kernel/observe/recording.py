@@ -45,6 +45,8 @@ class Recording:
         self.changed: set[str] = set()
         self.modules: set[str] = set()
         self.sought: set[str] = set()
+        #: Distributions of which the user's code asked whether and how they are installed.
+        self.distributions: set[str] = set()
         #: The generators' states when the cell began, and those that it set before it drew from them.
         self.generators: dict[str, Any] = {}
         self.reseeded: set[str] = set()

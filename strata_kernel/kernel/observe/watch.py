@@ -66,8 +66,9 @@ class Watch:
         mentioned = self._mentioned(candidates, seen)
         # A folder that the notebook went to is state of the process; the one it started in is known only here.
         place = [Fact("cwd", "start", self.world.start)] if seen.relative or mentioned else []
+        asked = [fact for name in sorted(seen.distributions) if (fact := self.world.observe("dist", name)) is not None]
         return Observed(
-            facts=_unique([*seen.facts, *mentioned, *place]),
+            facts=_unique([*seen.facts, *mentioned, *asked, *place]),
             written=seen.written,
             made=seen.made,
             deleted=(*seen.deleted, *seen.removed),
