@@ -23,7 +23,7 @@ test.describe('with the real list of kernels', () => {
       (window as any).jupyterapp.shell.currentWidget.content.activeCellIndex = 2;
     });
     void command(page, 'notebook:run-cell');
-    await page.getByRole('button', { name: 'Ok' }).click();
+    await page.getByRole('button', { name: 'Ok', exact: true }).click();
     await idle(page);
     await states(page, 'servable', 'servable', 'new');
     await command(page, 'strata:show-why');
