@@ -18,6 +18,7 @@ _SAVING = (
     "__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__new__", "__getnewargs__", "__getnewargs_ex__",
     "__setattr__",
 )  # fmt: skip
+#: Those of them that say all of how an instance is saved.
 _SAVING_ALONE = frozenset({"__reduce_ex__", "__reduce__"})
 #: Methods that pickle calls to fill a container.
 _FILLING = ("append", "extend", "__setitem__")

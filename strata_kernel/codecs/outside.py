@@ -9,6 +9,7 @@ import json
 import secrets
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from strata_kernel.codecs import rebuild
@@ -34,15 +35,22 @@ def reduce_outside(value: Any, trace: Trace) -> Any:
 
 def sources(value: Any) -> list[str] | None:
     """Return the paths that a value reads when it is asked, None when it does not tell; none of other values."""
-    names = {qualified(base) for base in type(value).__mro__}
-    if _PLAN in names:
-        return _planned(value)
-    if not names & _FILES:
+    cls: Any = type(value)
+    kind = _kind(cls)
+    if not kind:
         return []
+    if kind == _PLAN:
+        return _planned(value)
     if hasattr(value, "children"):
         parts = [sources(child) for child in value.children]
         return None if None in parts else [path for part in parts for path in part or ()]
     return list(getattr(value, "files", ())) or ([value.path] if hasattr(value, "path") else None)
+
+
+@lru_cache(maxsize=4096)
+def _kind(cls: type) -> str:
+    """Return the name of the class for which values of this one read files, empty for others: every run asks."""
+    return next((name for name in map(qualified, cls.__mro__) if name == _PLAN or name in _FILES), "")
 
 
 def _planned(plan: Any) -> list[str] | None:

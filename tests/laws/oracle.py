@@ -18,8 +18,10 @@ WARNED = re.compile(r"^\S+:\d+: (?=\w*Warning)", re.MULTILINE)
 #: What a cell is called in a message about its syntax.
 CELL_FILE = re.compile(r"\((?:\d+\.py|<ipython-input-[^>]*>), line ")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-TOUCHES_FILES = ("open(", "Path", "os.", "to_csv", "%%writefile", "np.save", "shutil", "sqlite")
-TOUCHES_FILES += ("to_pickle", "to_json", "savefig", "memmap", "joblib", "shelve", "write_", "duckdb")
+TOUCHES_FILES = (
+    "open(", "Path", "os.", "to_csv", "%%writefile", "np.save", "shutil", "sqlite", "to_pickle", "to_json", "savefig",
+    "memmap", "joblib", "shelve", "write_", "duckdb",
+)  # fmt: skip
 DRAWS = ("rand", "rng", "shuffle", "sample", "SGD")
 TIMEOUT = 60
 

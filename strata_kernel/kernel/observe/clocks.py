@@ -63,8 +63,7 @@ def _read_clock(recording: Recording, name: str, frame: FrameType | None) -> Non
 
 
 def _read_entropy(recording: Recording, name: str, frame: FrameType | None) -> None:
-    while frame is not None and frames.first_part(frames.module_of(frame)) in _DRAWING:
-        frame = frame.f_back
+    frame = frames.beyond_packages(frame, _DRAWING)
     if frame is not None and frames.is_users(frame, recording.namespace):
         _because(recording, "entropy", "draws unseeded randomness", name.lstrip("_"), frame)
 

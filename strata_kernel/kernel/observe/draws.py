@@ -56,8 +56,7 @@ def _before(args: tuple[Any, ...], kwargs: dict[str, Any], place: int) -> None:
 
 
 def _note(recording: Recording, library: str, frame: FrameType | None) -> None:
-    while frame is not None and frames.first_part(frames.module_of(frame)) == library:
-        frame = frame.f_back
+    frame = frames.beyond_packages(frame, {library})
     if frame is None or not frames.is_users(frame, recording.namespace):
         return
     if library in _seeded:

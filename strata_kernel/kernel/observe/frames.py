@@ -54,6 +54,13 @@ def beyond(frame: FrameType | None, modules: Collection[str]) -> FrameType | Non
     return frame
 
 
+def beyond_packages(frame: FrameType | None, packages: Collection[str]) -> FrameType | None:
+    """Return the nearest frame, from this one up, that is not of these top-level packages."""
+    while frame is not None and first_part(module_of(frame)) in packages:
+        frame = frame.f_back
+    return frame
+
+
 def is_machinery(frame: FrameType | None) -> bool:
     """Tell whether the frame belongs to the import system, the kernel or a debugger."""
     return frame is None or first_part(module_of(frame)) in MACHINERY

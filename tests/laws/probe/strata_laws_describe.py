@@ -34,8 +34,10 @@ SKIPPED = {
     "__match_args__",
     "__slotnames__",  # left by copyreg wherever an instance is pickled or copied
 }
-MUTE = ("warnings", "IPython.", "ipykernel.", "contextlib", "itertools", "_asyncio", "asyncio", "threading", "_thread")
-MUTE += ("concurrent.", "ast", "sqlite3", "_duckdb", "duckdb")
+MUTE = (
+    "warnings", "IPython.", "ipykernel.", "contextlib", "itertools", "_asyncio", "asyncio", "threading", "_thread",
+    "concurrent.", "ast", "sqlite3", "_duckdb", "duckdb",
+)  # fmt: skip
 
 
 def code_shape(code):
