@@ -37,19 +37,27 @@ def reduce_frame(frame: Any, trace: Trace) -> Any:
     """Reduce a polars frame to its columns, and what a cell has set on it."""
     if not frame.width:
         return NotImplemented
-    own = {name: part for name, part in vars(frame).items() if name != "_df"}
-    return rebuild.columns, (type(frame), frame.get_columns()), own or None, None, None, rebuild.fill_more
+    return _with_own(frame, (rebuild.columns, (type(frame), frame.get_columns())))
 
 
 def reduce_series(series: Any, trace: Trace) -> Any:
-    """Reduce a polars series to its own binary form, out of band, or to an array's memory where it shows that."""
+    """Reduce a polars series to its own binary form, or to memory of an array where it shows that.
+
+    What a cell has set on it comes along.
+    """
     for shown, whole in _shown(series):
         low = shown.__array_interface__["data"][0]
         trace.span(low, low + shown.nbytes, whole, fixed=True)
         region = trace.region(low)
         if region is not None:
-            return rebuild.lent, (window(shown, region, shown.dtype), series.name)
-    return rebuild.series, (PickleBuffer(series.__getstate__()),)
+            return _with_own(series, (rebuild.lent, (window(shown, region, shown.dtype), series.name)))
+    return _with_own(series, (rebuild.series, (PickleBuffer(series.__getstate__()),)))
+
+
+def _with_own(value: Any, reduced: tuple[Any, Any]) -> Any:
+    """Add what a cell has set on a frame or series beside the one that polars works with."""
+    own = {name: part for name, part in vars(value).items() if name not in ("_df", "_s")}
+    return (*reduced, own, None, None, rebuild.fill_more) if own else reduced
 
 
 def _shown(series: Any) -> Iterator[tuple[Any, bool]]:
